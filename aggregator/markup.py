@@ -1,0 +1,74 @@
+"""Foreign strings and HTML into what may be stored: safe HTML, plain text, tidy strings. Never guesses what is content."""
+
+import html
+import re
+import unicodedata
+from collections import Counter
+from urllib.parse import urljoin, urlsplit
+
+import nh3
+
+# Tags that end a line of text; everything else inside a line is dropped and its words kept.
+BLOCKS = frozenset(
+    "address article aside blockquote br caption center dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 "
+    "h5 h6 header hr legend li main nav ol p pre section summary table tbody td tfoot th thead tr ul".split()
+)
+SILENT = frozenset(
+    {"script", "style", "template", "noscript", "iframe", "object", "svg", "math", "head", "textarea", "select"}
+)
+SCHEMES = frozenset({"http", "https", "mailto"})
+
+# C0 and C1 controls except tab and newline, and the code points that UTF-8 cannot carry (Postgres refuses NUL).
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_TAG = re.compile(r"<[^>]*>")
+_SPACES = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r" ?\n[ \n]*")
+
+
+def tidy(text: str, limit: int | None = None) -> str:
+    """`text` as NFC without control characters and lone surrogates, cut to `limit` characters."""
+    cleaned = unicodedata.normalize("NFC", _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+    return cleaned if limit is None or len(cleaned) <= limit else cleaned[:limit]
+
+
+def line(text: str, limit: int | None = None) -> str:
+    """`text` on one line: runs of white space become one space."""
+    return " ".join(tidy(text, limit).split())
+
+
+def safe(markup: str, base: str | None = None) -> str:
+    """`markup` as HTML that cannot run anything: nh3's allow-list, only http(s) and mailto links, relative ones resolved
+    against `base` (dropped without one)."""
+
+    def absolute(url: str) -> str | None:
+        try:
+            resolved = urljoin(base or "", url.strip())
+            return resolved if urlsplit(resolved).scheme in SCHEMES else None
+        except ValueError:
+            return None
+
+    return nh3.clean(
+        tidy(markup),
+        clean_content_tags=set(SILENT),
+        url_schemes=set(SCHEMES),
+        url_relative=absolute,
+        link_rel="noopener noreferrer nofollow",
+    ).strip()
+
+
+def text(markup: str) -> str:
+    """The words of `markup` as plain text: one line a block, no empty lines, entities decoded, scripts and styles gone."""
+    blocks = nh3.clean(tidy(markup), tags=set(BLOCKS), attributes={}, clean_content_tags=set(SILENT), link_rel=None)
+    # nh3 has escaped every `<` that is text, so what still looks like a tag is one.
+    return plain(html.unescape(_TAG.sub("\n", blocks.replace("\n", " "))))
+
+
+def plain(text: str) -> str:
+    """Plain text with one space between words, one newline between paragraphs and none at the ends."""
+    return _LINES.sub("\n", _SPACES.sub(" ", tidy(text).replace("\xa0", " "))).strip()
+
+
+def changed_words(old: str, new: str) -> tuple[int, int]:
+    """How many words `new` has that `old` had not, and the other way round; moved words count as neither."""
+    before, after = Counter(old.split()), Counter(new.split())
+    return (after - before).total(), (before - after).total()

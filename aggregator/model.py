@@ -1,0 +1,404 @@
+"""The values that flow between the steps: one per step, each knowing only what is known there.
+
+All are frozen and pickle. Times are aware UTC datetimes of whole seconds, except where a comment says otherwise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class SourceState(StrEnum):
+    """What `sources.state` may hold."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    FAILING = "failing"
+    GONE = "gone"
+    REMOVED = "removed"
+
+
+class ItemState(StrEnum):
+    """What `items.state` may hold; the reason for everything but `ok` stands in `items.state_reason`."""
+
+    PENDING = "pending"
+    OK = "ok"
+    SHORT = "short"
+    BLOCKED = "blocked"
+    PAYWALLED = "paywalled"
+    NOT_HTML = "not_html"
+    FAILED = "failed"
+    FEED_ONLY = "feed_only"
+
+
+class Outcome(StrEnum):
+    """What `polls.outcome` may hold."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    NOT_MODIFIED = "not_modified"
+    FAILED = "failed"
+
+
+class DateSource(StrEnum):
+    """Where `items.published_at` was found (`items.date_source`)."""
+
+    PUBLISHED = "published"
+    UPDATED = "updated"
+    PAGE = "page"
+    FIRST_SEEN = "first_seen"
+
+
+# ---------------------------------------------------------------------------------------------------- fetching
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validators:
+    """What the server at `url` last sent, verbatim, to be sent back to exactly that URL (RFC 9110 §13.1)."""
+
+    url: str = ""
+    etag: str | None = None
+    last_modified: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.etag or self.last_modified)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One document to fetch. `max_bytes` bounds it on the wire and, separately, after decoding."""
+
+    url: str
+    accept: str
+    max_bytes: int
+    validators: Validators = Validators()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    auth: tuple[str, str] | None = None
+    user_agent: str | None = None
+    proxy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A usable answer: status 200 with its decoded body, or 304 with none.
+
+    `url` is where the answer came from; `permanent_url` how far 301 and 308 alone lead from the requested URL.
+    `headers` have lower-case names. `wire_bytes` counts the body before decoding.
+    """
+
+    url: str
+    permanent_url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    wire_bytes: int
+    took: timedelta
+    validators: Validators = Validators()
+
+    @property
+    def not_modified(self) -> bool:
+        return self.status == 304
+
+
+# ---------------------------------------------------------------------------------------------------- polling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A source as the store keeps it; how to ask it (headers, select, …) stays in the configuration."""
+
+    id: int
+    name: str
+    url: str
+    feed_url: str
+    category: str | None = None
+    language: str | None = None
+    state: str = SourceState.ACTIVE
+    failures: float = 0.0
+    error_code: str | None = None
+    error: str | None = None
+    validators: Validators = Validators()
+    document_hash: str | None = None
+    next_poll_at: datetime | None = None
+    last_polled_at: datetime | None = None
+    last_success_at: datetime | None = None
+    last_new_at: datetime | None = None
+    learned_gap: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """An attached file as the feed names it; `length` in bytes where stated."""
+
+    url: str
+    type: str | None = None
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One element of a feed, cleaned: `title` and `summary` are plain text, `content` is safe HTML, URLs are absolute http(s).
+
+    `entry_hash` covers what a reader would notice, not counters and stamps: equal hash, nothing to do.
+    """
+
+    position: int
+    guid: str | None
+    url: str | None
+    title: str
+    entry_hash: str
+    authors: tuple[str, ...] = ()
+    summary: str = ""
+    content: str = ""
+    categories: tuple[str, ...] = ()
+    language: str | None = None
+    published_at: datetime | None = None
+    published_raw: str | None = None
+    date_source: str | None = None
+    image: str | None = None
+    enclosures: tuple[Enclosure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedFeed:
+    """A feed document as published. `damage` says, in words, why only a part of it could be read; None when whole."""
+
+    version: str
+    entries: tuple[Entry, ...]
+    title: str | None = None
+    site_url: str | None = None
+    language: str | None = None
+    damage: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownItem:
+    """What the store knows of an item when an entry may be it.
+
+    `guid` and `entry_hash` are this source's own sighting, None where it never showed the item.
+    `first_poll` tells whether the owning source found it in its very first poll.
+    """
+
+    id: int
+    url_key: str
+    owner_id: int
+    title: str
+    summary: str
+    content: str
+    first_poll: bool = False
+    guid: str | None = None
+    entry_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewItem:
+    """An entry nobody has shown before, with the key it will be known by."""
+
+    url_key: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenItem:
+    """An entry that is a known item.
+
+    `edited`: the owner shows other words. `adopted`: this source takes the item over (see `feed.identity`).
+    `resighted`: the sighting row itself must be written, for it is new, or its guid or hash differ.
+    """
+
+    item: KnownItem
+    entry: Entry
+    resighted: bool = False
+    edited: bool = False
+    adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one document means for the corpus. `repeated` counts entries that were in the document before."""
+
+    new: tuple[NewItem, ...] = ()
+    seen: tuple[SeenItem, ...] = ()
+    repeated: int = 0
+
+    @property
+    def edited(self) -> int:
+        return sum(seen.edited for seen in self.seen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """When next, and why, in a sentence."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollReport:
+    """What one poll did: the `polls` row, the log line and the line of the table on the terminal."""
+
+    source_id: int
+    source: str
+    url: str
+    at: datetime
+    outcome: Outcome
+    state: str
+    due: Due | None
+    took: timedelta = timedelta(0)
+    http_status: int | None = None
+    bytes: int = 0
+    entries: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    error_code: str | None = None
+    error: str | None = None
+
+
+# ---------------------------------------------------------------------------------------------------- harvesting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """An item claimed for harvest: what its feed said and what is already known of its page."""
+
+    id: int
+    url: str | None
+    title: str
+    source_id: int
+    source: str
+    state: str
+    first_seen_at: datetime
+    state_reason: str | None = None
+    summary: str = ""
+    content: str = ""
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    language: str | None = None
+    image: str | None = None
+    published_at: datetime | None = None
+    date_source: str | None = None
+    attempts: int = 0
+    text: str | None = None
+    text_hash: str | None = None
+    extractor: str | None = None
+    cluster_id: int | None = None
+    validators: Validators = Validators()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """`kind` is topic, keyword, category, source or year; `origin` says who gave it (`taxonomy@…`, feed, config, text)."""
+
+    tag: str
+    kind: str
+    origin: str
+    score: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article:
+    """The text read from a page or from feed content; paragraphs of `text` are separated by a newline."""
+
+    text: str
+    extractor: str
+    title: str | None = None
+    authors: tuple[str, ...] = ()
+    language: str | None = None
+    published_at: datetime | None = None
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftJob:
+    """All that the CPU work on one item needs. `page` is None where the feed's own text is to be used."""
+
+    title: str
+    summary: str
+    content: str
+    now: datetime
+    page: bytes | None = None
+    page_url: str | None = None
+    page_type: str | None = None
+    authors: tuple[str, ...] = ()
+    language: str | None = None
+    published_at: datetime | None = None
+    categories: tuple[str, ...] = ()
+    source_category: str | None = None
+    source_tags: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What the corpus will say of the item: its best text, why it is not better, its hash and its tags.
+
+    `reason` explains every state but `ok`. `text_hash` is None for a text without words. `title` is the page's, for items
+    whose feed gave none.
+    """
+
+    state: str
+    text: str
+    text_hash: str | None
+    word_count: int
+    extractor: str | None
+    reason: str | None = None
+    title: str | None = None
+    authors: tuple[str, ...] = ()
+    language: str | None = None
+    published_at: datetime | None = None
+    image: str | None = None
+    tags: tuple[Tag, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageCopy:
+    """A fetched page as kept for evidence: `body` is zstd, `sha256` of the bytes before compression."""
+
+    at: datetime
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """What one harvest decided, to be written in one go. `draft` is None where there is no new text to look at.
+
+    `due` is the next visit, if there is to be one; `attempts` counts the failed visits in a row.
+    """
+
+    item: Item
+    at: datetime
+    state: str
+    reason: str | None
+    attempts: int
+    due: Due | None = None
+    draft: Draft | None = None
+    page: PageCopy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarvestReport:
+    """What one harvest did."""
+
+    item_id: int
+    url: str | None
+    source: str
+    at: datetime
+    state: str
+    reason: str | None = None
+    words: int = 0
+    attempts: int = 0
+    due: Due | None = None
+    revised: bool = False
+    cluster_id: int | None = None
+    error_code: str | None = None
+    took: timedelta = timedelta(0)
