@@ -1,0 +1,280 @@
+"""The database itself: opening it, one transaction at a time, its schema and its health. Knows the differences of SQLite and Postgres."""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+
+from aggregator import errors
+
+# WAL lets readers and the one writer work side by side; NORMAL lost nothing in 200 kills (hazards: SQLite).
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA busy_timeout = 30000",
+    "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA cache_size = -32000",
+    "PRAGMA temp_store = MEMORY",
+)
+# Any number: it must only be the same in all our processes.
+_MIGRATION_LOCK = 0x6167677265676174
+_QUICK_CHECK_BELOW = 256 * 1024 * 1024
+
+
+class Store:
+    """The corpus. `with store.begin() as conn:` writes, `with store.read() as conn:` reads; both end the transaction."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.url: URL = make_url(url)
+            self.sqlite = self.url.get_backend_name() == "sqlite"
+            self._engine = _sqlite(self.url) if self.sqlite else _postgres(self.url)
+        except (ArgumentError, NoSuchModuleError) as exc:
+            raise errors.UnavailableError(f"database: {exc}", code="database_url") from exc
+        except ModuleNotFoundError as exc:
+            hint = "pip install 'aggregator[postgres]'"
+            raise errors.UnavailableError(
+                f"database: no driver for {self.url.drivername} ({hint})", code="driver"
+            ) from exc
+        # SQLite's busy handler is unfair and can starve a writer for seconds: queue in the process instead.
+        self._writer = threading.RLock()
+
+    @property
+    def path(self) -> Path | None:
+        """The database file, for SQLite."""
+        return Path(self.url.database) if self.sqlite and self.url.database else None
+
+    def __str__(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One writing transaction: committed at the end, rolled back on any exception. Raises StoreError."""
+        with self._writer if self.sqlite else _NO_LOCK, self._transaction("BEGIN IMMEDIATE") as conn:
+            yield conn
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One reading transaction: a consistent picture. Keep it short, for a long one makes SQLite's WAL grow."""
+        with self._transaction("BEGIN") as conn:
+            yield conn
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        try:
+            with self._engine.connect().execution_options(sqlite_begin=begin) as conn, conn.begin():
+                yield conn
+        except SQLAlchemyError as exc:
+            raise _mapped(exc, str(self)) from exc
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def upgrade(self) -> tuple[str | None, str]:
+        """Bring the schema to this program's version, in one transaction; returns the revisions before and after.
+
+        Raises UnavailableError, code `schema_newer`, when the database belongs to a newer program.
+        """
+        if self.path is not None:
+            _make_folder(self.path)
+        config = _alembic()
+        head = ScriptDirectory.from_config(config).get_current_head() or ""
+        with self.begin() as conn:
+            if not self.sqlite:
+                conn.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            before = self._known_revision(conn, config)
+            if before != head:
+                config.attributes["connection"] = conn
+                command.upgrade(config, "head")
+        return before, head
+
+    def _known_revision(self, conn: Connection, config: Config) -> str | None:
+        revision = MigrationContext.configure(conn).get_current_revision()
+        script = ScriptDirectory.from_config(config)
+        if revision is not None and revision not in {known.revision for known in script.walk_revisions()}:
+            raise errors.UnavailableError(
+                f"database {self}: its schema ({revision}) is newer than this program; install the newer version",
+                code="schema_newer",
+            )
+        return revision
+
+    def require_schema(self) -> None:
+        """Raises UnavailableError unless the schema is this program's: reading commands change nothing by themselves."""
+        config = _alembic()
+        head = ScriptDirectory.from_config(config).get_current_head()
+        with self.read() as conn:
+            if self._known_revision(conn, config) != head:
+                raise errors.UnavailableError(
+                    f"database {self}: its schema is older than this program; run aggregator db upgrade",
+                    code="schema_older",
+                )
+
+    def check(self, *, full: bool = False) -> tuple[str, ...]:
+        """What is wrong with the database, a line each; empty when it is well. `full` reads every page of a SQLite file."""
+        config = _alembic()
+        head = ScriptDirectory.from_config(config).get_current_head()
+        with self.read() as conn:
+            revision = self._known_revision(conn, config)
+            problems = (
+                [] if revision == head else [f"the schema is at {revision or 'nothing'}, this program needs {head}"]
+            )
+            if self.sqlite:
+                pragma = "integrity_check" if full else "quick_check"
+                found = [row[0] for row in conn.exec_driver_sql(f"PRAGMA {pragma}")]
+                problems += [] if found == ["ok"] else found
+                problems += [
+                    f"broken reference: {row[0]} row {row[1]}"
+                    for row in conn.exec_driver_sql("PRAGMA foreign_key_check")
+                ]
+        return tuple(problems)
+
+    def refuse_if_corrupt(self) -> None:
+        """At start: a damaged SQLite file is never written to. Files too big for a quick look are left to `db check`."""
+        if self.path is None or not self.path.exists() or self.path.stat().st_size > _QUICK_CHECK_BELOW:
+            return
+        with self.read() as conn:
+            found = [row[0] for row in conn.exec_driver_sql("PRAGMA quick_check(1)")]
+        if found != ["ok"]:
+            raise errors.UnavailableError(
+                f"database {self.path} is damaged ({found[0]}); restore a backup, or save what can be read with "
+                f"`sqlite3 {self.path} .recover`",
+                code="corrupt",
+            )
+
+
+class DaemonLock:
+    """Lets one daemon at a time have a SQLite file: an exclusive lock on `<file>.lock`, freed by the system when the process ends."""
+
+    def __init__(self, database: Path) -> None:
+        self.path = database.with_name(database.name + ".lock")
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Raises UnavailableError, code `locked`, naming the process that has it."""
+        _make_folder(self.path)
+        try:
+            file = self.path.open("a+", encoding="utf-8")
+        except OSError as exc:
+            raise errors.UnavailableError(f"cannot write {self.path}: {exc.strerror}", code="read_only") from exc
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
+            file.close()
+            raise errors.UnavailableError(
+                f"another aggregator (process {owner}) already runs on {self.path.with_suffix('')}", code="locked"
+            ) from exc
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _sqlite(url: URL) -> sqlalchemy.Engine:
+    if not url.database or url.database == ":memory:":
+        raise errors.UnavailableError(
+            "database: SQLite needs a file, as in sqlite:///data/aggregator.db", code="database_url"
+        )
+    engine = sqlalchemy.create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # pysqlite would begin transactions late and deferred by itself; we say when, and IMMEDIATE for writing:
+        # a deferred one that turns writer fails at once with SQLITE_BUSY_SNAPSHOT (hazards: SQLite).
+        connection.isolation_level = None
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def begin(conn: Connection) -> None:
+        conn.exec_driver_sql(conn.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+    return engine
+
+
+def _postgres(url: URL) -> sqlalchemy.Engine:
+    return sqlalchemy.create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=10,
+        connect_args={"connect_timeout": 10, "options": "-c timezone=UTC -c statement_timeout=600000"},
+    )
+
+
+class _NoLock:
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+_NO_LOCK = _NoLock()
+
+
+def _alembic() -> Config:
+    """Migrations lie inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    folder = next(folder for folder in (package / "migrations", package.parent / "migrations") if folder.is_dir())
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise errors.UnavailableError(f"cannot create {path.parent}: {exc.strerror}", code="read_only") from exc
+
+
+# What the drivers say, and what it is. SQLite: sqlite.org/rescode.html; Postgres: SQLSTATE classes 08, 53, 57.
+_SAYINGS = (
+    ("database or disk is full", "disk_full", "the disk is full"),
+    ("no space left", "disk_full", "the disk is full"),
+    ("readonly database", "read_only", "the file or its folder cannot be written"),
+    ("unable to open database file", "read_only", "the file cannot be opened; its folder must exist and be writable"),
+    ("disk i/o error", "disk", "the disk does not answer"),
+    ("malformed", "corrupt", "the file is damaged; restore a backup"),
+    ("file is not a database", "corrupt", "the file is not a SQLite database"),
+    ("database is locked", "locked", "another program keeps it locked"),
+    ("read-only transaction", "read_only", "the server is read-only"),
+)
+
+
+def _mapped(exc: SQLAlchemyError, where: str) -> errors.StoreError:
+    cause = " ".join(str(getattr(exc, "orig", None) or exc).split())
+    if isinstance(exc, IntegrityError):
+        return errors.ConflictError(f"database {where}: {cause}")
+    lowered = cause.lower()
+    for saying, code, meaning in _SAYINGS:
+        if saying in lowered:
+            return errors.UnavailableError(f"database {where}: {meaning} ({cause})", code=code)
+    state = str(getattr(getattr(exc, "orig", None), "sqlstate", None) or "")
+    if state in ("40001", "40P01"):
+        return errors.ConflictError(f"database {where}: {cause}")
+    if isinstance(exc, DBAPIError) and (
+        exc.connection_invalidated or state[:2] in ("08", "53", "57", "28", "3D") or "connect" in lowered
+    ):
+        return errors.UnavailableError(f"database {where} cannot be reached: {cause}", code="unreachable")
+    return errors.StoreError(f"database {where}: {cause}")

@@ -1,0 +1,320 @@
+"""What is stored: one set of tables for SQLite and Postgres. `docs/schema.md` says what each column means."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    TableClause,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    column,
+    false,
+    table,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_SECONDS = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)")
+
+
+class UTCTime(TypeDecorator[datetime]):
+    """An aware UTC datetime of whole seconds: `timestamptz` on Postgres, `2025-09-18T22:59:00Z` on SQLite, which sorts."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        moment = value.astimezone(UTC).replace(microsecond=0)
+        return moment.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0") if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: Any, _dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, datetime):
+            return value.astimezone(UTC)
+        # Operators may have written such a column by hand, in any form SQLite understands: read what sorts.
+        if found := _SECONDS.match(value):
+            return datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00")
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+# SQLite makes rowid aliases of INTEGER PRIMARY KEY only; Postgres's integer has 32 bits.
+Id = BigInteger().with_variant(Integer, "sqlite")
+Json = JSON().with_variant(JSONB, "postgresql")
+
+
+def _reference(target: str, *, name: str, nullable: bool = False, primary_key: bool = False) -> Column[int]:
+    return Column(name, Id, ForeignKey(target, ondelete="CASCADE"), nullable=nullable, primary_key=primary_key)
+
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("url", Text, nullable=False),
+    Column("feed_url", Text, nullable=False),
+    Column("site_url", Text),
+    Column("title", Text),
+    Column("category", Text),
+    Column("language", Text),
+    Column("state", Text, nullable=False),
+    Column("failures", Float, nullable=False, server_default=text("0")),
+    Column("error_code", Text),
+    Column("error", Text),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("validators_url", Text),
+    Column("document_hash", Text),
+    Column("next_poll_at", UTCTime),
+    Column("due_reason", Text),
+    Column("last_polled_at", UTCTime),
+    Column("last_success_at", UTCTime),
+    Column("last_new_at", UTCTime),
+    Column("learned_gap", Integer),
+    Column("added_at", UTCTime, nullable=False),
+    Column("lease_owner", Text),
+    Column("lease_until", UTCTime),
+    Index(None, "next_poll_at"),
+)
+
+polls = Table(
+    "polls",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _reference("sources.id", name="source_id"),
+    Column("at", UTCTime, nullable=False),
+    Column("took_ms", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("http_status", Integer),
+    Column("bytes", BigInteger, nullable=False),
+    Column("entries", Integer, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("error_code", Text),
+    Column("error", Text),
+    Column("next_poll_at", UTCTime),
+    Column("due_reason", Text),
+    Index(None, "source_id", "at"),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("url", Text),
+    Column("url_key", Text, nullable=False, unique=True),
+    Column("host", Text, nullable=False),
+    _reference("sources.id", name="source_id"),
+    Column("title", Text, nullable=False),
+    Column("authors", Json, nullable=False),
+    Column("categories", Json, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("language", Text),
+    Column("published_at", UTCTime, nullable=False),
+    Column("published_raw", Text),
+    Column("date_source", Text, nullable=False),
+    Column("first_seen_at", UTCTime, nullable=False),
+    Column("last_seen_at", UTCTime, nullable=False),
+    Column("image", Text),
+    Column("text", Text),
+    Column("text_hash", Text),
+    Column("word_count", Integer),
+    Column("extractor", Text),
+    Column("state", Text, nullable=False),
+    Column("state_reason", Text),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("next_visit_at", UTCTime),
+    Column("visited_at", UTCTime),
+    Column("cluster_id", Id, ForeignKey("clusters.id", ondelete="SET NULL")),
+    Column("changed_at", UTCTime, nullable=False),
+    Column("lease_owner", Text),
+    Column("lease_until", UTCTime),
+    Index(None, "published_at"),
+    Index(None, "source_id", "published_at"),
+    Index(None, "text_hash"),
+    Index(None, "cluster_id"),
+    Index(
+        "ix_items_next_visit_at",
+        "next_visit_at",
+        sqlite_where=text("next_visit_at IS NOT NULL"),
+        postgresql_where=text("next_visit_at IS NOT NULL"),
+    ),
+)
+
+sightings = Table(
+    "sightings",
+    metadata,
+    _reference("items.id", name="item_id", primary_key=True),
+    _reference("sources.id", name="source_id", primary_key=True),
+    Column("guid", Text),
+    Column("guid_hash", Text),
+    Column("entry_hash", Text, nullable=False),
+    Column("first_seen_at", UTCTime, nullable=False),
+    Column("last_seen_at", UTCTime, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("backlog", Boolean, nullable=False, server_default=false()),
+    Index(None, "source_id", "guid_hash"),
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _reference("items.id", name="item_id"),
+    Column("at", UTCTime, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("text", Text),
+    Column("text_hash", Text),
+    Column("added", Integer, nullable=False),
+    Column("removed", Integer, nullable=False),
+    Index(None, "item_id", "at"),
+)
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _reference("items.id", name="item_id"),
+    Column("at", UTCTime, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("headers", Json, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("sha256", Text, nullable=False),
+    UniqueConstraint("item_id", "sha256"),
+)
+
+clusters = Table(
+    "clusters",
+    metadata,
+    Column("id", Id, primary_key=True),
+    # The member to show; no foreign key, for items already refers to clusters.
+    Column("item_id", Id, nullable=False),
+    Column("created_at", UTCTime, nullable=False),
+    Index(None, "item_id"),
+)
+
+matches = Table(
+    "matches",
+    metadata,
+    _reference("items.id", name="item_id", primary_key=True),
+    _reference("items.id", name="other_id", primary_key=True),
+    Column("relation", Text, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("at", UTCTime, nullable=False),
+    Index(None, "other_id"),
+)
+
+fingerprints = Table(
+    "fingerprints",
+    metadata,
+    Column("hash", BigInteger, primary_key=True, autoincrement=False),
+    _reference("items.id", name="item_id", primary_key=True),
+    Index(None, "item_id"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("tag", Text, primary_key=True),
+    Column("label", Text),
+    Column("added_at", UTCTime, nullable=False),
+)
+
+item_tags = Table(
+    "item_tags",
+    metadata,
+    _reference("items.id", name="item_id", primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("tag", Text, primary_key=True),
+    Column("origin", Text, nullable=False),
+    Column("score", Float, nullable=False),
+    Index(None, "tag", "kind"),
+)
+
+enclosures = Table(
+    "enclosures",
+    metadata,
+    _reference("items.id", name="item_id", primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("type", Text),
+    Column("length", BigInteger),
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _reference("sources.id", name="source_id"),
+    Column("from_at", UTCTime, nullable=False),
+    Column("to_at", UTCTime, nullable=False),
+    Column("estimated", Integer),
+    Column("reason", Text, nullable=False),
+    Column("filled_at", UTCTime),
+    Index(None, "source_id", "from_at"),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", UTCTime, nullable=False),
+    Column("kind", Text, nullable=False),
+    _reference("items.id", name="item_id"),
+    Index(None, "item_id"),
+    sqlite_autoincrement=True,
+)
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("next_at", UTCTime),
+    Column("retry_after", UTCTime),
+    Column("robots", Text),
+    Column("robots_at", UTCTime),
+    Column("crawl_delay", Float),
+    Column("failures", Float, nullable=False, server_default=text("0")),
+)
+
+
+def view(name: str, columns: str, **types: Any) -> TableClause:
+    """A view as something to select from: `columns` are its names, `types` those that need converting."""
+    return table(name, *(column(key, types.get(key)) for key in columns.split()))

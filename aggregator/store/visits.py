@@ -1,0 +1,205 @@
+"""Items on their way to a full text: who is due for a visit, and writing what the visit brought."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
+
+from aggregator import markup, model
+from aggregator.store import changes, items, matches, tables, tags
+
+_items, _pages, _revisions = tables.items, tables.pages, tables.revisions
+
+# States in which an item has a text that may be compared with the next one.
+_SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
+# Of the due items only so many are looked at for a claim, so that a long backlog does not make every claim slow.
+_WINDOW = 2000
+
+
+# ------------------------------------------------------------------------------------------------------ claiming
+
+
+def claim_due(
+    conn: Connection,
+    *,
+    now: datetime,
+    limit: int,
+    owner: str,
+    lease: timedelta,
+    busy: Collection[str] = (),
+    per_host: int = 2,
+) -> tuple[model.Item, ...]:
+    """Take up to `limit` due items for `owner`: at most `per_host` of one host, and none of the `busy` hosts, so that one slow
+    site never takes all seats."""
+    free = or_(_items.c.lease_until.is_(None), _items.c.lease_until <= now)
+    due = select(_items.c.id, _items.c.host, _items.c.next_visit_at).where(_items.c.next_visit_at <= now, free)
+    if busy:
+        due = due.where(_items.c.host.not_in(busy))
+    window = due.order_by(_items.c.next_visit_at, _items.c.id).limit(_WINDOW).subquery()
+    turn = func.row_number().over(partition_by=window.c.host, order_by=(window.c.next_visit_at, window.c.id))
+    ranked = select(window.c.id, window.c.host, turn.label("turn")).subquery()
+    fair = (
+        select(ranked.c.id)
+        .where(or_(ranked.c.turn <= per_host, ranked.c.host == ""))
+        .order_by(ranked.c.turn, ranked.c.id)
+    )
+    chosen = select(_items.c.id).where(_items.c.id.in_(fair.limit(limit).scalar_subquery()), free)
+    ids = conn.execute(chosen.with_for_update(skip_locked=True)).scalars().all()
+    if not ids:
+        return ()
+    conn.execute(update(_items).where(_items.c.id.in_(ids)).values(lease_owner=owner, lease_until=now + lease))
+    return _claimed(conn, ids)
+
+
+def _claimed(conn: Connection, ids: Sequence[int]) -> tuple[model.Item, ...]:
+    named = select(_items, tables.sources.c.name.label("source")).join_from(_items, tables.sources)
+    rows = conn.execute(named.where(_items.c.id.in_(ids)).order_by(_items.c.id)).mappings().all()
+    latest = _validators(conn, [row["id"] for row in rows if row["state"] in _SETTLED])
+    return tuple(_item(row, latest.get(row["id"])) for row in rows)
+
+
+def _item(row: RowMapping, validators: model.Validators | None) -> model.Item:
+    same = (
+        "id url title source_id source state state_reason first_seen_at summary content language image published_at date_source attempts "
+        "text text_hash extractor cluster_id"
+    ).split()
+    return model.Item(
+        **{key: row[key] for key in same},
+        authors=tuple(row["authors"]),
+        categories=tuple(row["categories"]),
+        validators=validators or model.Validators(),
+    )
+
+
+def _validators(conn: Connection, ids: Sequence[int]) -> Mapping[int, model.Validators]:
+    """What the servers last sent with the kept pages of these items."""
+    if not ids:
+        return {}
+    newest = select(func.max(_pages.c.id)).where(_pages.c.item_id.in_(ids)).group_by(_pages.c.item_id)
+    rows = conn.execute(select(_pages.c.item_id, _pages.c.url, _pages.c.headers).where(_pages.c.id.in_(newest)))
+    return {
+        row.item_id: model.Validators(
+            url=row.url, etag=row.headers.get("etag"), last_modified=row.headers.get("last-modified")
+        )
+        for row in rows
+    }
+
+
+# ------------------------------------------------------------------------------------------------------- settling
+
+
+def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
+    """Write what a visit came to: the text with its revision, cluster and tags, the page, the next visit, the end of the lease."""
+    item, draft = visit.item, visit.draft
+    values: dict[str, Any] = {
+        "state": visit.state,
+        "state_reason": visit.reason,
+        "attempts": visit.attempts,
+        "next_visit_at": visit.due.at if visit.due else None,
+        "visited_at": visit.at,
+        "lease_owner": None,
+        "lease_until": None,
+    }
+    revised = False
+    if draft is not None:
+        revised = _revise(conn, visit, draft)
+        values |= _texts(visit, draft)
+    if visit.state != item.state or revised:
+        values["changed_at"] = visit.at
+    conn.execute(update(_items).where(_items.c.id == item.id).values(values))
+    if visit.page is not None:
+        _keep_page(conn, item.id, visit.page)
+    cluster_id = item.cluster_id
+    if draft is not None:
+        tags.write(conn, item.id, draft.tags, visit.at)
+        cluster_id = matches.place_exact(
+            conn,
+            item_id=item.id,
+            text_hash=draft.text_hash if visit.state in _SETTLED else None,
+            cluster_id=item.cluster_id,
+            now=visit.at,
+        )
+    return model.HarvestReport(
+        item_id=item.id,
+        url=item.url,
+        source=item.source,
+        at=visit.at,
+        state=visit.state,
+        reason=visit.reason,
+        words=draft.word_count if draft else 0,
+        attempts=visit.attempts,
+        due=visit.due,
+        revised=revised,
+        cluster_id=cluster_id,
+    )
+
+
+def _texts(visit: model.Visit, draft: model.Draft) -> dict[str, Any]:
+    item = visit.item
+    values: dict[str, Any] = {
+        "text": draft.text,
+        "text_hash": draft.text_hash,
+        "word_count": draft.word_count,
+        "extractor": draft.extractor,
+    }
+    # What the feed said stands; the page fills what the feed left out.
+    if not item.title and draft.title:
+        values["title"] = draft.title
+    if not item.authors and draft.authors:
+        values["authors"] = list(draft.authors)
+    if not item.language and draft.language:
+        values["language"] = draft.language
+    if not item.image and draft.image:
+        values["image"] = draft.image
+    if item.date_source == model.DateSource.FIRST_SEEN and draft.published_at:
+        values |= {"published_at": draft.published_at, "date_source": model.DateSource.PAGE}
+    return values
+
+
+def _revise(conn: Connection, visit: model.Visit, draft: model.Draft) -> bool:
+    """A revision, if the item had a text from the same kind of place and it now has other words."""
+    item = visit.item
+    origin, before = _origin(draft.extractor), _origin(item.extractor)
+    comparable = item.state in _SETTLED and visit.state in _SETTLED and item.extractor is not None and origin == before
+    if draft.text_hash == item.text_hash or not comparable:
+        if item.state == model.ItemState.PENDING and visit.state in _SETTLED:
+            changes.tell(conn, "text", [item.id], visit.at)
+        return False
+    items.keep_originals(conn, [item.id])
+    added, removed = markup.changed_words(item.text or "", draft.text)
+    told = {"title": item.title, "summary": item.summary, "text": draft.text, "text_hash": draft.text_hash}
+    conn.execute(
+        insert(_revisions).values(item_id=item.id, at=visit.at, origin=origin, added=added, removed=removed, **told)
+    )
+    changes.tell(conn, "text", [item.id], visit.at)
+    return True
+
+
+def _origin(extractor: str | None) -> str:
+    return "feed" if extractor == "feed" else "page"
+
+
+def _keep_page(conn: Connection, item_id: int, page: model.PageCopy) -> None:
+    row = {key: getattr(page, key) for key in ("at", "url", "status", "body", "sha256")}
+    conn.execute(items.insert_new(conn, _pages), {"item_id": item_id, "headers": dict(page.headers), **row})
+
+
+# ------------------------------------------------------------------------------------------------------- counting
+
+
+def due_count(conn: Connection, now: datetime, *, without: Collection[str] = ()) -> int:
+    """How many items are due for a visit and in nobody's hands, those of the hosts `without` not counted."""
+    free = or_(_items.c.lease_until.is_(None), _items.c.lease_until <= now)
+    due = select(func.count()).select_from(_items).where(_items.c.next_visit_at <= now, free)
+    if without:
+        due = due.where(_items.c.host.not_in(without))
+    return int(conn.execute(due).scalar_one())
+
+
+def next_due(conn: Connection) -> datetime | None:
+    """When the next item is due for a visit."""
+    when: datetime | None = conn.execute(
+        select(func.min(_items.c.next_visit_at)).where(_items.c.next_visit_at.is_not(None))
+    ).scalar()
+    return when

@@ -1,0 +1,162 @@
+"""Items in the store: what a document writes, what an edit keeps, who owns what."""
+
+import dataclasses
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import RowMapping, select
+
+from aggregator import errors, model
+from aggregator.store import db, items, tables
+from tests import make
+
+HOUR = timedelta(hours=1)
+
+
+def _rows(store: db.Store, table: Any) -> list[RowMapping]:
+    with store.read() as conn:
+        return list(conn.execute(select(table).order_by(*table.primary_key.columns)).mappings())
+
+
+def _polled(source: model.Source) -> model.Source:
+    return dataclasses.replace(source, last_success_at=make.NOW, last_new_at=make.NOW)
+
+
+def test_a_new_item_is_stored_at_once_as_pending_with_what_its_feed_said(store: db.Store) -> None:
+    entry = make.entry(
+        1,
+        authors=("A. Writer",),
+        categories=("Energy",),
+        content="<p>Whole text</p>",
+        image="https://news.example/i.jpg",
+        language="en",
+        enclosures=(model.Enclosure(url="https://news.example/a.mp3", type="audio/mpeg", length=5_000_000_000),),
+    )
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        make.poll(conn, source, [entry])
+
+    (item,) = _rows(store, tables.items)
+    assert (item["state"], item["next_visit_at"], item["title"]) == ("pending", make.NOW, "Title 1")
+    assert (item["authors"], item["categories"]) == (["A. Writer"], ["Energy"])
+    assert (item["published_at"], item["date_source"]) == (entry.published_at, "published")
+    assert item["host"] == "news.example"
+    (enclosure,) = _rows(store, tables.enclosures)
+    assert enclosure["length"] == 5_000_000_000
+    assert [row["kind"] for row in _rows(store, tables.changes)] == ["new"]
+
+
+def test_an_item_without_a_date_is_dated_when_it_was_first_seen_and_says_so(store: db.Store) -> None:
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        make.poll(conn, source, [make.entry(1, published_at=None, published_raw="yesterday", date_source=None)])
+
+    (item,) = _rows(store, tables.items)
+    assert (item["published_at"], item["date_source"], item["published_raw"]) == (make.NOW, "first_seen", "yesterday")
+
+
+def test_the_same_document_again_adds_nothing(store: db.Store) -> None:
+    entries = [make.entry(n) for n in range(1, 20)]
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        make.poll(conn, source, entries)
+    before = (_rows(store, tables.items), _rows(store, tables.sightings))
+
+    with store.begin() as conn:
+        decision = make.poll(conn, _polled(source), entries)
+
+    assert (len(decision.new), decision.edited) == (0, 0)
+    assert (_rows(store, tables.items), _rows(store, tables.sightings)) == before
+
+
+def test_one_article_in_two_feeds_is_one_item_with_two_sightings(store: db.Store) -> None:
+    with store.begin() as conn:
+        first, second = make.add_sources(conn, 2)
+        make.poll(conn, first, [make.entry(1)])
+        make.poll(conn, second, [make.entry(1, guid="other", url="http://www.news.example/articles/1/?utm_source=rss")])
+
+    (item,) = _rows(store, tables.items)
+    sightings = _rows(store, tables.sightings)
+    assert item["source_id"] == first.id
+    assert [(row["source_id"], row["guid"]) for row in sightings] == [(first.id, "guid-1"), (second.id, "other")]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_order_of_first_polls_does_not_matter(store: db.Store, order: tuple[int, int]) -> None:
+    documents = ([make.entry(1, title="As one has it")], [make.entry(1, guid="g", title="As the other has it")])
+    with store.begin() as conn:
+        made = make.add_sources(conn, 2)
+        for index in order:
+            make.poll(conn, made[index], documents[index])
+
+    (item,) = _rows(store, tables.items)
+    assert (item["source_id"], item["title"]) == (made[0].id, "As one has it")
+    assert _rows(store, tables.revisions) == []
+
+
+def test_an_edit_keeps_both_versions(store: db.Store) -> None:
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        make.poll(conn, source, [make.entry(1, title="Minister resigns")])
+        edited = make.entry(1, title="Minister sacked", summary="Summary 1 and more")
+        decision = make.poll(conn, _polled(source), [edited], make.NOW + HOUR)
+
+    (item,) = _rows(store, tables.items)
+    first, second = _rows(store, tables.revisions)
+    assert decision.edited == 1
+    assert (item["title"], item["next_visit_at"], item["published_at"]) == (
+        "Minister sacked",
+        make.NOW + HOUR,
+        edited.published_at,
+    )
+    assert (first["title"], first["at"]) == ("Minister resigns", make.NOW)
+    assert (second["title"], second["origin"], second["added"], second["removed"]) == ("Minister sacked", "feed", 3, 1)
+    assert [row["kind"] for row in _rows(store, tables.changes)] == ["new", "title"]
+
+
+def test_an_edit_never_moves_the_date_of_first_publication(store: db.Store) -> None:
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        make.poll(conn, source, [make.entry(1)])
+        later = make.entry(1, title="New", published_at=make.NOW + HOUR)
+        make.poll(conn, _polled(source), [later], make.NOW + 2 * HOUR)
+
+    (item,) = _rows(store, tables.items)
+    assert item["published_at"] == make.entry(1).published_at
+
+
+def test_a_lost_race_is_a_conflict_and_the_second_look_finds_the_item(store: db.Store) -> None:
+    with store.begin() as conn:
+        first, second = make.add_sources(conn, 2)
+        make.poll(conn, first, [make.entry(1)])
+    blind = model.Decision(new=(model.NewItem(url_key="news.example/articles/1", entry=make.entry(1)),))
+
+    with pytest.raises(errors.ConflictError), store.begin() as conn:
+        items.write(conn, second, blind, make.NOW)
+    with store.begin() as conn:
+        make.poll(conn, second, [make.entry(1)])
+
+    assert len(_rows(store, tables.items)) == 1
+    assert len(_rows(store, tables.sightings)) == 2
+
+
+def test_five_thousand_entries_are_stored_in_one_go(store: db.Store) -> None:
+    entries = [make.entry(n) for n in range(5000)]
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        make.poll(conn, source, entries)
+        again = make.poll(conn, _polled(source), entries)
+
+    assert len(_rows(store, tables.items)) == 5000
+    assert len(again.new) == 0
+
+
+def test_text_that_databases_refuse_is_stored_without_it(store: db.Store) -> None:
+    odd = "quote ' \" % :name \\ {} emoji 🌍 bidi \u202e zero\u200bwidth"
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        make.poll(conn, source, [make.entry(1, title=odd, guid=odd)])
+
+    (item,) = _rows(store, tables.items)
+    assert item["title"] == odd
