@@ -1,0 +1,101 @@
+"""A JSON Feed (jsonfeed.org, versions 1 and 1.1) into a `model.ParsedFeed`. Reads what is there, insists on nothing but items."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from aggregator import errors, markup, model
+from aggregator.feed import dates, entry
+
+_VERSIONS = {"1": "json10", "1.0": "json10", "1.1": "json11"}
+_LONGEST_TITLE = 1_000
+
+
+def recognises(text: str) -> bool:
+    """Whether `text` is a JSON object or list, or was meant to be one; no XML document and no HTML page is."""
+    return text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
+
+
+def read(text: str, *, url: str, now: datetime) -> model.ParsedFeed:
+    """The feed in `text`, fetched from `url`. Raises ParseError: `not_a_feed` for other JSON, `unreadable` for broken JSON."""
+    try:
+        feed = json.loads(text.lstrip("\ufeff"), strict=False)
+    except RecursionError as exc:
+        raise errors.ParseError("JSON nested too deeply to be read", code="unreadable") from exc
+    except ValueError as exc:
+        raise errors.ParseError(f"JSON that cannot be read: {markup.line(str(exc), 100)}", code="unreadable") from exc
+    version = feed.get("version") if isinstance(feed, dict) else None
+    items = feed.get("items") if isinstance(feed, dict) else None
+    if not isinstance(version, str) or "jsonfeed.org/version/" not in version or not isinstance(items, list):
+        raise errors.ParseError("JSON that is no JSON Feed")
+    usable = [item for item in items if isinstance(item, dict)]
+    entries = [_entry(n, item, feed, url, now) for n, item in enumerate(usable[: entry.MOST_ENTRIES], 1)]
+    return model.ParsedFeed(
+        version=_VERSIONS.get(version.strip().rstrip("/").rpartition("/")[2], "json"),
+        entries=tuple(entries),
+        title=markup.line(_string(feed, "title"), _LONGEST_TITLE) or None,
+        site_url=entry.address(_string(feed, "home_page_url"), url),
+        language=entry.language([_string(feed, "language")]),
+        damage=_damage(len(items), len(usable)),
+    )
+
+
+def _damage(items: int, usable: int) -> str | None:
+    if usable > entry.MOST_ENTRIES:
+        return f"only the first {entry.MOST_ENTRIES:,} of {usable:,} entries were read"
+    return f"{items - usable:,} of {items:,} items are no objects" if usable < items else None
+
+
+def _entry(position: int, item: dict[str, Any], feed: dict[str, Any], url: str, now: datetime) -> model.Entry:
+    return entry.clean(
+        entry.Published(
+            position=position,
+            base=url,
+            guid=_string(item, "id"),
+            guid_is_link=True,
+            links=(_string(item, "url"),),
+            title=entry.Text(value=_string(item, "title")),
+            summary=entry.Text(value=_string(item, "summary")),
+            contents=(
+                entry.Text(value=_string(item, "content_html"), html=True),
+                entry.Text(value=_string(item, "content_text")),
+            ),
+            # Version 1.1: "if there is no author in the item, the feed's is used".
+            authors=tuple(_authors(item)) or tuple(_authors(feed)),
+            categories=tuple(_strings(item, "tags")),
+            languages=(_string(item, "language"), _string(feed, "language")),
+            images=(_string(item, "image"), _string(item, "banner_image")),
+            enclosures=tuple(
+                (_string(one, "url"), _string(one, "mime_type"), one.get("size_in_bytes"))
+                for one in _dicts(item, "attachments")
+            ),
+            stamp=dates.best(_string(item, "date_published"), _string(item, "date_modified"), now=now),
+        )
+    )
+
+
+def _authors(holder: dict[str, Any]) -> Iterator[str]:
+    """The names in `authors` (1.1) and `author` (1.0)."""
+    author = holder.get("author")
+    for one in (*_dicts(holder, "authors"), *([author] if isinstance(author, dict) else [])):
+        if name := _string(one, "name"):
+            yield name
+
+
+def _string(holder: dict[str, Any], key: str) -> str:
+    """The text at `key`; numbers are texts too, as ids that people forgot to quote."""
+    value = holder.get(key)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return json.dumps(value)
+    return value if isinstance(value, str) else ""
+
+
+def _strings(holder: dict[str, Any], key: str) -> list[str]:
+    value = holder.get(key)
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _dicts(holder: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    value = holder.get(key)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

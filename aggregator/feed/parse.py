@@ -1,0 +1,231 @@
+"""A fetched document into a `model.ParsedFeed`, or into the reason why it is no feed. Made to run in a worker process."""
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import feedparser
+
+from aggregator import errors, markup, model
+from aggregator.feed import dates, document, entry, jsonfeed
+
+_LONGEST_TITLE = 1_000
+_HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+_IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
+
+_BLANK = b" \t\r\n\x00\xef\xbb\xbf\xfe\xff"
+_MAGIC = (
+    (b"%PDF-", "a PDF document"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"RIFF", "a RIFF file (WebP image, sound or film)"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+)
+_ROOTS = {
+    "urlset": "a sitemap",
+    "sitemapindex": "an index of sitemaps",
+    "opml": "an OPML list of feeds",
+    "svg": "an SVG image",
+    "opensearchdescription": "an OpenSearch description",
+    "rsd": "an RSD description",
+}
+_FEED_ROOTS = frozenset({"rss", "rdf", "feed", "channel", "entry", "item"})
+_HTML_ROOTS = frozenset(
+    {"head", "body", "meta", "title", "script", "style", "div", "p", "center", "h1", "table", "link", "br"}
+)
+_HTML = re.compile(r"(?:\s++|<\?.*?\?>|<!--.*?-->)*+<(?:!doctype\s+html|html)\b", re.DOTALL | re.IGNORECASE)
+_HTML_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
+
+
+def parse(body: bytes, *, url: str, headers: Mapping[str, str], now: datetime) -> model.ParsedFeed:
+    """The feed in `body`, as it came from `url` with `headers` (lower-case names).
+
+    Raises ParseError, its code `empty`, `html`, `not_a_feed`, `entities` or `unreadable`. What is only damaged is read as far
+    as it goes, and `damage` says so. A feed without entries is a feed.
+    """
+    if not body.strip(_BLANK):
+        raise errors.ParseError(f"the document is {'blank' if body else 'empty'} ({len(body):,} bytes)", code="empty")
+    for start, what in _MAGIC:
+        if body.startswith(start):
+            raise errors.ParseError(f"{what} instead of a feed")
+    text = document.decode(body, headers)
+    if jsonfeed.recognises(text):
+        return jsonfeed.read(text, url=url, now=now)
+    if _HTML.match(text.lstrip("\ufeff")):
+        raise _no_feed(text, "html")
+    xml = document.prepare(text, entry.MOST_ENTRIES)
+    found = _feedparser(xml.data)
+    version, entries = _string(found, "version"), _dicts(found, "entries")
+    if not version or (xml.root.rpartition(":")[2].lower() not in _FEED_ROOTS and not entries):
+        raise _no_feed(text, xml.root)
+    reader = _Reader(url=url, version=version, head=dict.get(found, "feed", {}), now=now)
+    return model.ParsedFeed(
+        version=version,
+        entries=tuple(entry.clean(reader.published(n, one)) for n, one in enumerate(entries[: entry.MOST_ENTRIES], 1)),
+        title=entry.one_line(reader.text(reader.head, "title"), _LONGEST_TITLE) or None,
+        site_url=entry.first_address(_links(reader.head), url),
+        language=entry.language([_string(reader.head, "language")]),
+        damage=xml.damage,
+    )
+
+
+def _feedparser(data: bytes) -> dict[str, Any]:
+    """What feedparser reads in `data`; never a file or a URL, which it would open if `data` were one (hazards, §3)."""
+    headers = {"content-type": "application/xml; charset=utf-8"}
+    try:
+        # Without content-location: relative guids stay as published, and links are resolved by us.
+        result: dict[str, Any] = feedparser.parse(
+            io.BytesIO(data), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
+        )
+    except MemoryError:
+        raise
+    except Exception as exc:
+        # feedparser promises none, and lets through what its own code stumbles on (hazards, §3).
+        raise errors.ParseError(f"feedparser cannot read it: {type(exc).__name__}", code="unreadable") from exc
+    return result
+
+
+# ---------------------------------------------------------------------------------------------------- what it is instead
+
+
+def _no_feed(text: str, root: str) -> errors.ParseError:
+    """The error that says what `text`, whose first element is `root`, is instead of a feed."""
+    local = root.rpartition(":")[2].lower()
+    if local == "html" or local in _HTML_ROOTS:
+        title = _HTML_TITLE.search(text)
+        named = markup.line(markup.text(title[1][:1000]), 100) if title else ""
+        return errors.ParseError(f"HTML page{f' titled {named!r}' if named else ''} instead of a feed", code="html")
+    if local in _ROOTS:
+        return errors.ParseError(f"{_ROOTS[local]} instead of a feed")
+    if text.lstrip("\ufeff \t\r\n").startswith("<") and root:
+        return errors.ParseError(f"an XML document <{markup.line(root, 50)}> that is no feed")
+    if "\x00" in text[:1000] or "\ufffd" in text[:1000]:
+        return errors.ParseError("binary data instead of a feed")
+    return errors.ParseError(f"text instead of a feed: {markup.line(text[:1000], 60)!r}")
+
+
+# ---------------------------------------------------------------------------------------------------- entries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    """Reads feedparser's dictionaries. A document may put a value of any type at almost any of their keys."""
+
+    url: str
+    version: str
+    head: dict[str, Any]
+    now: datetime
+
+    def published(self, position: int, one: dict[str, Any]) -> entry.Published:
+        contents = _dicts(one, "content")
+        details = [_dict(one, "title_detail"), *contents, _dict(one, "summary_detail")]
+        return entry.Published(
+            position=position,
+            base=self.url,
+            guid=_string(one, "id"),
+            guid_is_link=dict.get(one, "guidislink") is True,
+            links=tuple(_links(one)),
+            title=self.text(one, "title"),
+            # Without its detail it is a copy that feedparser made of the content.
+            summary=self.text(one, "summary") if "summary_detail" in one else entry.Text(),
+            contents=tuple(self._text(each, _string(each, "value")) for each in contents if _readable(each)),
+            authors=tuple(self._authors(one)),
+            categories=tuple(_string(tag, "term") or _string(tag, "label") for tag in _dicts(one, "tags")),
+            languages=(
+                _string(one, "language"),
+                *(_string(detail, "language") for detail in details),
+                _string(self.head, "language"),
+            ),
+            images=tuple(_images(one)),
+            enclosures=tuple(_enclosures(one)),
+            stamp=dates.best(_string(one, "published"), _string(one, "updated"), _string(one, "created"), now=self.now),
+        )
+
+    def text(self, holder: dict[str, Any], key: str) -> entry.Text:
+        return self._text(_dict(holder, f"{key}_detail"), _string(holder, key))
+
+    def _text(self, detail: dict[str, Any], value: str) -> entry.Text:
+        base = entry.address(_string(detail, "base"), self.url) or self.url
+        return entry.Text(value=value, html=_string(detail, "type") in _HTML_TYPES, base=base)
+
+    def _authors(self, one: dict[str, Any]) -> list[str]:
+        """The names of the entry's authors; in Atom those of its source or of the feed where it has none (RFC 4287 §4.2.1)."""
+        holders = [one]
+        if self.version.startswith("atom"):
+            holders += [_dict(one, "source"), self.head]
+        for holder in holders:
+            names = [_string(author, "name") or _string(author, "email") for author in _dicts(holder, "authors")]
+            if any(names) or (names := [_string(holder, "author")]) != [""]:
+                return names
+        return []
+
+
+def _links(holder: dict[str, Any]) -> Iterator[str]:
+    """Where an entry or a feed may be read, best first; not its guid, which feedparser puts in the place of a link."""
+    yield _string(holder, "feedburner_origlink")
+    alternates = [one for one in _dicts(holder, "links") if _string(one, "rel") == "alternate"]
+    pages = [_string(one, "href") for one in alternates if _string(one, "type") in _HTML_TYPES]
+    link = _string(holder, "link")
+    if link in pages or link != _string(holder, "id"):
+        yield link
+    yield from pages
+    yield from (_string(one, "href") for one in alternates)
+
+
+def _readable(content: dict[str, Any]) -> bool:
+    """Whether it is text, and stands here: Atom content may be any media type and elsewhere (RFC 4287 §4.1.3)."""
+    kind = _string(content, "type")
+    return (kind in _HTML_TYPES or kind.startswith("text/")) and "src" not in content
+
+
+def _images(one: dict[str, Any]) -> Iterator[str]:
+    """Pictures for the entry, best first."""
+    yield from (_string(media, "url") for media in _dicts(one, "media_content") if _is_image(media))
+    yield from (_string(media, "url") for media in _dicts(one, "media_thumbnail"))
+    yield _string(_dict(one, "image"), "href")
+    yield from (_string(link, "href") for link in _attached(one) if _is_image(link))
+
+
+def _enclosures(one: dict[str, Any]) -> Iterator[tuple[str, str, object]]:
+    """URL, type and length of everything attached; Media RSS pictures are illustrations, not attachments."""
+    for link in _attached(one):
+        yield _string(link, "href"), _string(link, "type"), _string(link, "length")
+    for media in _dicts(one, "media_content"):
+        if not _is_image(media):
+            yield _string(media, "url"), _string(media, "type"), _string(media, "filesize")
+
+
+def _attached(one: dict[str, Any]) -> list[dict[str, Any]]:
+    return [link for link in _dicts(one, "links") if _string(link, "rel") == "enclosure"]
+
+
+def _is_image(media: dict[str, Any]) -> bool:
+    kind, medium = _string(media, "type").lower(), _string(media, "medium").lower()
+    if kind or medium:
+        return medium == "image" or kind.startswith("image/")
+    address = _string(media, "url") or _string(media, "href")
+    return address.partition("?")[0].lower().endswith(_IMAGE_ENDINGS)
+
+
+# feedparser's own `get` maps keys to others, and warns where it maps `updated` to `published`.
+
+
+def _string(holder: dict[str, Any], key: str) -> str:
+    value = dict.get(holder, key)
+    return value if isinstance(value, str) else ""
+
+
+def _dict(holder: dict[str, Any], key: str) -> dict[str, Any]:
+    value = dict.get(holder, key)
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(holder: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    value = dict.get(holder, key)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
