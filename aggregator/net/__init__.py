@@ -1,0 +1,1 @@
+"""The only code that talks HTTP: one client, guarded, bounded and polite."""
