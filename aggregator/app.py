@@ -1,0 +1,116 @@
+"""The composition root: Settings → Store, Fetcher, Workers, Poller, Harvester, engine. Nothing else builds them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from aggregator import config, harvest, log, metrics, model, poll, upkeep
+from aggregator.engine import local
+from aggregator.net import fetcher, manners
+from aggregator.store import db
+from aggregator.workers import Workers
+
+# What every worker needs; imported once in the fork server, shared by its children.
+_PRELOAD = ("aggregator.draft", "aggregator.feed.parse")
+
+# What is under way when the daemon is told to stop may finish within this.
+DRAIN = timedelta(seconds=10)
+
+_log = log.logger("app")
+
+
+@dataclass(slots=True, kw_only=True)
+class Observers:
+    """Whoever wants to be told of reports besides the log and the metrics: the progress bar of a command."""
+
+    polled: Callable[[model.PollReport], None] = lambda _report: None
+    harvested: Callable[[model.HarvestReport], None] = lambda _report: None
+
+
+class App:
+    """Everything wired together over one configuration. `open_store` alone serves the commands that only read."""
+
+    def __init__(self, settings: config.Settings, store: db.Store, observers: Observers | None = None) -> None:
+        self.settings, self.store = settings, store
+        self.observers = observers or Observers()
+        self.metrics = metrics.Metrics()
+        self.workers = Workers(settings.harvest.workers, preload=_PRELOAD)
+        ledger = manners.Manners(settings.http.per_host)
+        self.fetcher = fetcher.Fetcher(settings.http, ledger)
+        self.poller = poll.Poller(
+            store=store, fetcher=self.fetcher, workers=self.workers, settings=settings, observe=self._polled
+        )
+        self.harvester = harvest.Harvester(
+            store=store, fetcher=self.fetcher, workers=self.workers, settings=settings, observe=self._harvested
+        )
+        self.engine = local.Local(
+            store=store,
+            poller=self.poller,
+            harvester=self.harvester,
+            manners=ledger,
+            metrics=self.metrics,
+            seats=local.Seats(
+                polls=settings.poll.concurrency,
+                harvests=settings.harvest.concurrency,
+                per_host=settings.http.per_host.concurrency,
+            ),
+        )
+
+    async def aclose(self) -> None:
+        """Free what was opened. Leases under way are returned by the engine's `drain`, not here."""
+        await self.fetcher.aclose()
+        self.workers.close()
+
+    def _polled(self, report: model.PollReport) -> None:
+        level = _log.warning if report.outcome is model.Outcome.FAILED else _log.info
+        level(
+            "poll.done",
+            source=report.source,
+            outcome=str(report.outcome),
+            status=report.http_status,
+            entries=report.entries,
+            new=report.new,
+            changed=report.changed,
+            ms=round(report.took.total_seconds() * 1000),
+            error=report.error,
+            next=report.due.at.isoformat() if report.due else None,
+        )
+        self.metrics.polled(report)
+        self.observers.polled(report)
+
+    def _harvested(self, report: model.HarvestReport) -> None:
+        _log.debug(
+            "harvest.done",
+            item=report.item_id,
+            url=report.url,
+            source=report.source,
+            state=str(report.state),
+            words=report.words,
+            reason=report.reason,
+            ms=round(report.took.total_seconds() * 1000),
+        )
+        self.metrics.harvested(report)
+        self.observers.harvested(report)
+
+
+def open_store(settings: config.Settings, *, alone: db.DaemonLock | None = None) -> db.Store:
+    """The store at this program's schema. With `alone`, the lock of a SQLite file, already acquired, no other daemon is at work
+    on it. Raises UnavailableError."""
+    store = db.Store(settings.database)
+    try:
+        store.refuse_if_corrupt()
+        store.upgrade()
+        upkeep.release_dead_leases(store, alone=alone is not None)
+        upkeep.sync_sources(store, settings, datetime.now(UTC).replace(microsecond=0))
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def lock_for(settings: config.Settings) -> db.DaemonLock | None:
+    """The lock that one daemon at a time takes on a SQLite file; None for Postgres, where any number share the work."""
+    store = db.Store(settings.database)
+    path = store.path
+    store.close()
+    return db.DaemonLock(path) if path is not None else None

@@ -1,0 +1,421 @@
+"""The commands: parse, call, print. No logic."""
+
+import difflib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from aggregator import __version__, app, config, daemon, errors, log, model
+from aggregator.store import db, items, search, sources, trail
+
+# The last one as shells say it: ended by a signal.
+SOME_FAILED, WRONG, STOPPED = 1, 2, 130
+
+cli = typer.Typer(
+    name="aggregator",
+    help="""Collects news from feeds into a SQL corpus.
+
+Start with  [bold]aggregator check[/bold]  (is the configuration right?), then  [bold]aggregator run[/bold]  (the daemon) or
+[bold]aggregator run --once[/bold]  (one round, for cron). Ask what came with  [bold]status[/bold],  [bold]search[/bold],  [bold]show[/bold],
+or with any SQL client: the tables and views are described in docs/schema.md.
+
+Exit codes: 0 done, 1 some sources failed, 2 wrong configuration or usage.""",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+db_commands = typer.Typer(help="The database: its schema and its health.", no_args_is_help=True)
+config_commands = typer.Typer(help="The configuration files.", no_args_is_help=True)
+cli.add_typer(db_commands, name="db")
+cli.add_typer(config_commands, name="config")
+
+# Piped into a file or `less`, a table is not squeezed into the 80 columns that rich would assume.
+_WIDTH = None if sys.stdout.isatty() else 180
+out, err = Console(width=_WIDTH), Console(stderr=True)
+
+ConfigFile = Annotated[
+    Path,
+    typer.Option(
+        "--config", "-c", envvar="AGGREGATOR_CONFIG", help="The settings; sources and taxonomy are found from there."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+_DEFAULT = Path("config/aggregator.yaml")
+
+
+def main() -> None:
+    """The console command: every expected mistake is one line and exit code 2."""
+    try:
+        cli()
+    except errors.ConfigError as exc:
+        for line in exc.lines:
+            err.print(escape(line), style="red", soft_wrap=True, highlight=False)
+        sys.exit(WRONG)
+    except errors.AggregatorError as exc:
+        err.print(escape(str(exc)), style="red", soft_wrap=True, highlight=False)
+        sys.exit(WRONG)
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit(STOPPED)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"aggregator {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@cli.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+# ------------------------------------------------------------------------------------------------------- collecting
+
+
+@cli.command()
+def run(
+    config_file: ConfigFile = _DEFAULT,
+    once: Annotated[
+        bool,
+        typer.Option(
+            "--once", help="Poll what is due, fetch the articles that are due, stop. Exit code 1 if a source failed."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the daemon in the foreground: poll every source when it is due, fetch its articles, serve the page.
+
+    Stop it with Ctrl-C or SIGTERM: what is under way is finished, within ten seconds; the rest is done after the next start.
+    """
+    settings = _settings(config_file)
+    if not once:
+        daemon.run(settings, announce=lambda line: err.print(line, highlight=False, soft_wrap=True))
+        return
+    _round(settings, None, harvests=True, exclusive=True, as_json=as_json)
+
+
+@cli.command()
+def poll(
+    names: Annotated[list[str] | None, typer.Argument(help="Sources by name; all of them without.")] = None,
+    config_file: ConfigFile = _DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Poll sources now, due or not, and show what came. May run beside the daemon.
+
+    New items are stored at once; their articles are fetched by the daemon or by  run --once.
+    """
+    settings = _settings(config_file)
+    known = {source.name.casefold(): source.name for source in settings.sources if source.enabled}
+    wanted = [known.get(name.casefold()) or name for name in names or known]
+    if unknown := [name for name in wanted if name not in known.values()]:
+        near = difflib.get_close_matches(unknown[0], known.values(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise errors.ConfigError(f"no enabled source is called {unknown[0]!r}{hint}")
+    _round(settings, wanted, harvests=False, exclusive=False, as_json=as_json)
+
+
+def _round(
+    settings: config.Settings, names: Sequence[str] | None, *, harvests: bool, exclusive: bool, as_json: bool
+) -> None:
+    polled: list[model.PollReport] = []
+    harvested: list[model.HarvestReport] = []
+    with _progress(len(names) if names is not None else None, harvests=harvests) as (on_poll, on_harvest):
+
+        def on_polled(report: model.PollReport) -> None:
+            polled.append(report)
+            on_poll(report)
+
+        def on_harvested(report: model.HarvestReport) -> None:
+            harvested.append(report)
+            on_harvest(report)
+
+        observers = app.Observers(polled=on_polled, harvested=on_harvested)
+        finished = daemon.once(settings, observers, names=names, harvests=harvests, exclusive=exclusive)
+    polled.sort(key=lambda report: report.source_id)
+    if as_json:
+        _json({"polls": [_poll_json(report) for report in polled], "harvests": _harvest_counts(harvested)})
+    else:
+        _poll_table(polled)
+        _summary(polled, harvested, harvests=harvests)
+    if not finished:
+        raise typer.Exit(STOPPED)
+    if any(report.outcome is model.Outcome.FAILED for report in polled):
+        raise typer.Exit(SOME_FAILED)
+
+
+@contextmanager
+def _progress(
+    total: int | None, *, harvests: bool
+) -> Iterator[tuple[Callable[[model.PollReport], None], Callable[[model.HarvestReport], None]]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[last]}"), console=err, transient=True) as bar:
+        polls = bar.add_task("sources", total=total, last="")
+        articles = bar.add_task("articles", total=None, last="", visible=harvests)
+        yield (
+            lambda report: bar.update(polls, advance=1, last=escape(report.source[:40])),
+            lambda report: bar.update(articles, advance=1, last=escape(report.source[:40])),
+        )
+
+
+def _poll_table(polled: Sequence[model.PollReport]) -> None:
+    table = _table("source", "status", "entries>", "new>", "changed>", "time>", "next", "why")
+    for report in polled:
+        failed = report.outcome is model.Outcome.FAILED
+        status = f"[red]{escape(report.error or '')}[/red]" if failed else f"[green]{report.outcome}[/green]"
+        table.add_row(
+            escape(report.source),
+            status,
+            str(report.entries),
+            str(report.new),
+            str(report.changed),
+            f"{report.took.total_seconds():.1f} s",
+            f"{report.due.at:%m-%d %H:%M}" if report.due else "–",
+            escape(report.due.reason if report.due else "the publisher says it is gone (410)"),
+        )
+    if polled:
+        out.print(table)
+
+
+def _summary(polled: Sequence[model.PollReport], harvested: Sequence[model.HarvestReport], *, harvests: bool) -> None:
+    failed = sum(report.outcome is model.Outcome.FAILED for report in polled)
+    new = sum(report.new for report in polled)
+    changed = sum(report.changed for report in polled)
+    out.print(f"{len(polled)} sources polled, {failed} failed; {new} new items, {changed} changed", highlight=False)
+    if harvests:
+        states = ", ".join(f"{count} {state}" for state, count in _harvest_counts(harvested).items())
+        out.print(f"{len(harvested)} items visited{': ' if states else ''}{states}", highlight=False)
+    elif new:
+        out.print("their articles are fetched by the daemon, or by: aggregator run --once", highlight=False)
+
+
+def _harvest_counts(harvested: Sequence[model.HarvestReport]) -> dict[str, int]:
+    states = sorted({str(report.state) for report in harvested})
+    return {state: sum(report.state == state for report in harvested) for state in states}
+
+
+def _poll_json(report: model.PollReport) -> dict[str, Any]:
+    told = asdict(report)
+    return told | {"took": round(report.took.total_seconds(), 3)}
+
+
+# ----------------------------------------------------------------------------------------------------- configuration
+
+
+@cli.command()
+def check(config_file: ConfigFile = _DEFAULT, as_json: Json = False) -> None:
+    """Check the configuration: every mistake in one line with file and line number, exit code 2; nothing is started."""
+    settings = _settings(config_file)
+    told = {
+        "config": str(settings.path),
+        "database": config.redact(settings.database),
+        "sources": len(settings.sources),
+        "enabled": sum(source.enabled for source in settings.sources),
+        "topics": len(settings.taxonomy.topics),
+        "page": settings.web.listen if settings.web else None,
+    }
+    if as_json:
+        _json(told)
+        return
+    out.print(f"{settings.path} is right", style="green", highlight=False)
+    for key in ("database", "sources", "enabled", "topics", "page"):
+        out.print(f"  {key}: {told[key] if told[key] is not None else 'off'}", highlight=False)
+
+
+@config_commands.command("schema")
+def config_schema() -> None:
+    """Print a JSON Schema of the configuration, for editors that complete and check YAML."""
+    _json(config.schema())
+
+
+# ----------------------------------------------------------------------------------------------------------- asking
+
+
+@cli.command()
+def status(config_file: ConfigFile = _DEFAULT, as_json: Json = False) -> None:
+    """Show every source with its health, those in trouble first, and how many items are in which state."""
+    with _reading(config_file) as store, store.read() as conn:
+        health, counts = sources.health(conn), items.counts(conn)
+    if as_json:
+        _json({"items": dict(counts), "sources": [dict(row) for row in health]})
+        return
+    table = _table("source", "state", "items>", "full text>", "waiting>", "last new", "next poll", "why")
+    for row in health:
+        bad = row["state"] not in (model.SourceState.ACTIVE, model.SourceState.PAUSED)
+        style = "red" if bad else "green"
+        table.add_row(
+            escape(row["name"]),
+            f"[{style}]{row['state']}[/{style}]",
+            str(row["items"]),
+            str(row["items_ok"]),
+            str(row["items_pending"]),
+            _when(row["last_new_at"]),
+            _when(row["next_poll_at"]),
+            escape(row["reason"] or row["due_reason"] or ""),
+        )
+    out.print(table)
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    out.print(f"{sum(counts.values())} items{': ' if told else ''}{told}", highlight=False)
+
+
+@cli.command("search")
+def search_command(
+    words: Annotated[list[str], typer.Argument(help='All must occur; "a phrase", this or that, -without.')],
+    config_file: ConfigFile = _DEFAULT,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Search titles, summaries and texts."""
+    with _reading(config_file) as store, store.read() as conn:
+        hits = search.search(conn, " ".join(words), limit=limit)
+    if as_json:
+        _json([asdict(hit) for hit in hits])
+        return
+    if not hits:
+        out.print("nothing has all of these words", highlight=False)
+        return
+    table = _table("id>", "published", "source", "title", "where")
+    for hit in hits:
+        table.add_row(str(hit.id), _when(hit.published_at), escape(hit.source), escape(hit.title), escape(hit.excerpt))
+    out.print(table)
+
+
+@cli.command()
+def show(
+    item: Annotated[
+        str, typer.Argument(metavar="ID|URL", help="As search and status print them, or the article's address.")
+    ],
+    config_file: ConfigFile = _DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Show all that is known of one item: where it was seen, its state and why, tags, copies, revisions, text."""
+    with _reading(config_file) as store, store.read() as conn:
+        item_id = trail.find(conn, item)
+        row, parts = trail.item(conn, item_id), trail.parts(conn, item_id)
+    if as_json:
+        _json(dict(row) | {name: [dict(part) for part in rows] for name, rows in parts.items()})
+        return
+    out.print(escape(row["title"] or "(no title)"), style="bold", highlight=False)
+    _facts(dict(row), {name: [dict(part) for part in rows] for name, rows in parts.items()})
+    out.print()
+    out.print(escape(row["body"] or row["description"] or "no text yet"), highlight=False, soft_wrap=True)
+
+
+def _facts(row: Mapping[str, Any], parts: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    topics = [f"{tag['tag']} ({tag['origin']})" for tag in parts["tags"] if tag["kind"] != "keyword"]
+    state = row["state"] + (f" – {row['state_reason']}" if row["state_reason"] else "")
+    facts = {
+        "id": row["id"],
+        "address": row["external_url"],
+        "state": state,
+        "next visit": _when(row["next_visit_at"]) if row["next_visit_at"] else None,
+        "published": f"{_when(row['date'])} UTC ({row['date_source']}: {row['date_raw']})",
+        "authors": ", ".join(row["authors"]),
+        "language": row["language"],
+        "text by": f"{row['extractor']}, {row['word_count']} words" if row["extractor"] else None,
+        "seen in": "; ".join(f"{one['source']} since {_when(one['first_seen_at'])}" for one in parts["sightings"]),
+        "tags": ", ".join(topics),
+        "keywords": ", ".join(row["keywords"]),
+        "copies": "; ".join(f"{one['source']}: {one['url']} ({one['id']})" for one in parts["copies"]),
+        "revisions": "; ".join(
+            f"{_when(one['at'])} {one['origin']} +{one['added']} -{one['removed']} words" for one in parts["revisions"]
+        ),
+        "attached": "; ".join(f"{one['url']} ({one['type'] or 'unknown type'})" for one in parts["enclosures"]),
+    }
+    for name, value in facts.items():
+        if value not in (None, ""):
+            out.print(f"[bold]{name:>10}[/bold]  {escape(str(value))}", highlight=False, soft_wrap=True)
+
+
+# --------------------------------------------------------------------------------------------------------- database
+
+
+@db_commands.command("upgrade")
+def db_upgrade(config_file: ConfigFile = _DEFAULT) -> None:
+    """Bring the schema to this program's version. The daemon does it by itself at start."""
+    store = db.Store(_settings(config_file).database)
+    before, after = store.upgrade()
+    store.close()
+    done = "is at" if before == after else f"upgraded from {before or 'nothing'} to"
+    out.print(f"database {store}: schema {done} {after}", highlight=False, soft_wrap=True)
+
+
+@db_commands.command("check")
+def db_check(
+    config_file: ConfigFile = _DEFAULT,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read and verify every page and index of a SQLite file.")
+    ] = False,
+) -> None:
+    """Check that the database can be read, has the right schema and is not damaged; exit code 2 if not."""
+    store = _existing(_settings(config_file))
+    problems = store.check(full=full)
+    store.close()
+    for problem in problems:
+        err.print(escape(problem), style="red", highlight=False, soft_wrap=True)
+    if problems:
+        raise typer.Exit(WRONG)
+    out.print(f"database {store} is well", style="green", highlight=False, soft_wrap=True)
+
+
+# ------------------------------------------------------------------------------------------------------------ common
+
+
+def _settings(path: Path) -> config.Settings:
+    settings = config.load(path, os.environ)
+    log.configure(settings.log)
+    return settings
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[db.Store]:
+    store = _existing(_settings(path))
+    try:
+        store.require_schema()
+        yield store
+    finally:
+        store.close()
+
+
+def _existing(settings: config.Settings) -> db.Store:
+    store = db.Store(settings.database)
+    if store.path is not None and not store.path.exists():
+        raise errors.UnavailableError(
+            f"there is no database {store.path} yet: start the daemon, or aggregator run --once"
+        )
+    return store
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for heading in headings:
+        right = heading.endswith(">")
+        table.add_column(heading.rstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)
+    return table
+
+
+def _when(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else "–"
+
+
+def _json(value: Any) -> None:
+    def plain(other: Any) -> Any:
+        return other.isoformat() if isinstance(other, datetime) else str(other)
+
+    sys.stdout.write(json.dumps(value, default=plain, ensure_ascii=False, indent=2) + "\n")

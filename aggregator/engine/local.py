@@ -1,0 +1,233 @@
+"""One process runs everything: APScheduler rings, `tick` starts what is due and returns, `drain` waits for what was started."""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from aggregator import errors, harvest, log, metrics, model, poll
+from aggregator.net import manners
+from aggregator.store import db, sources, visits
+
+_BELL = timedelta(seconds=1)
+# Seats that fall free at the same time are filled by one look at the database.
+_GATHER = 0.02
+# After the database could not be reached, looking again every second would only add to its trouble.
+_STORE_PAUSE = timedelta(seconds=10)
+_DEPTHS = timedelta(seconds=15)
+# How often a single run looks again for work whose host was busy.
+_LOOK = timedelta(milliseconds=250)
+
+Work = TypeVar("Work")
+
+_log = log.logger("engine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seats:
+    """How many polls and harvests may be under way at once, and how many harvests of one host."""
+
+    polls: int
+    harvests: int
+    per_host: int
+
+
+class Local:
+    """The local engine over one store. One instance runs either `start` … `drain`, or `run_once`."""
+
+    def __init__(
+        self,
+        *,
+        store: db.Store,
+        poller: poll.Poller,
+        harvester: harvest.Harvester,
+        manners: manners.Manners,
+        metrics: metrics.Metrics,
+        seats: Seats,
+    ) -> None:
+        self._store, self._poller, self._harvester = store, poller, harvester
+        self._manners, self._metrics, self._seats = manners, metrics, seats
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._polls: set[asyncio.Task[Any]] = set()
+        self._harvests: set[asyncio.Task[Any]] = set()
+        self._scheduler: AsyncIOScheduler | None = None
+        self._ticking = asyncio.Lock()
+        self._again: asyncio.TimerHandle | None = None
+        self._bell: asyncio.Future[None] | None = None
+        self._paused_until = datetime.min.replace(tzinfo=UTC)
+        self.trouble: str | None = None
+
+    # ------------------------------------------------------------------------------------------------- the daemon
+
+    def start(self) -> None:
+        """Begin to ring. Misfires are rung late rather than dropped, and never twice: the due times are in the database."""
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        always = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        self._scheduler.add_job(self.tick, "interval", seconds=_BELL.total_seconds(), **always)
+        self._scheduler.add_job(self._measure, "interval", seconds=_DEPTHS.total_seconds(), **always)
+        self._scheduler.start()
+
+    async def tick(self) -> None:
+        """Start what is due, as much as there are free seats for, and return."""
+        now = _now()
+        if self._ticking.locked() or now < self._paused_until or self._scheduler is None:
+            return
+        async with self._ticking:
+            try:
+                await self._fill(self._polls, self._seats.polls, self._claim_polls, self._poller.poll, now)
+                await self._fill(
+                    self._harvests, self._seats.harvests, self._claim_harvests, self._harvester.harvest, now
+                )
+                self.trouble = None
+            except errors.StoreError as exc:
+                self._pause(exc, now)
+
+    async def drain(self, limit: timedelta) -> None:
+        """Stop ringing, let what is under way finish within `limit`, give up the rest: nothing of it is recorded, and its
+        leases are returned, so that the next start does it again."""
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
+            self._scheduler = None
+        if self._again is not None:
+            self._again.cancel()
+        if under_way := self._polls | self._harvests:
+            _log.info("engine.draining", polls=len(self._polls), harvests=len(self._harvests))
+            _, late = await asyncio.wait(under_way, timeout=limit.total_seconds())
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        try:
+            await asyncio.to_thread(self._release, [self.owner])
+        except errors.StoreError as exc:
+            _log.warning("engine.leases_kept", error=str(exc))
+
+    async def _fill(
+        self,
+        under_way: set[asyncio.Task[Any]],
+        seats: int,
+        claim: Callable[[datetime, int], Sequence[Work]],
+        do: Callable[[Work], Coroutine[Any, Any, object]],
+        now: datetime,
+    ) -> int:
+        free = seats - len(under_way)
+        claimed = await asyncio.to_thread(claim, now, free) if free > 0 else ()
+        for work in claimed:
+            task = asyncio.create_task(do(work))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+            task.add_done_callback(self._ring_soon)
+        return len(claimed)
+
+    def _ring_soon(self, _task: asyncio.Task[Any]) -> None:
+        """A seat is free: look for work now rather than at the next bell."""
+        if self._scheduler is not None and self._again is None:
+            self._again = asyncio.get_running_loop().call_later(_GATHER, self._ring)
+
+    def _ring(self) -> None:
+        self._again = None
+        self._bell = asyncio.ensure_future(self.tick())
+
+    def _pause(self, exc: errors.StoreError, now: datetime) -> None:
+        self._paused_until = now + _STORE_PAUSE
+        if self.trouble is None:
+            _log.error("engine.store_unavailable", error=str(exc), code=exc.code, again_in_s=_STORE_PAUSE.seconds)
+        self.trouble = str(exc)
+
+    # ----------------------------------------------------------------------------------------------------- once
+
+    async def run_once(self, *, names: Sequence[str] | None = None, harvests: bool = True) -> None:
+        """Poll what is due now (or the sources in `names`, due or not), then harvest what is due after that; return when done.
+
+        Raises StoreError when the database cannot be read or written.
+        """
+        cutoff = _now()
+        left = set(names) if names is not None else None
+
+        def claim_polls(_now: datetime, free: int) -> Sequence[model.Source]:
+            claimed = self._claim_polls(cutoff, free, sorted(left) if left is not None else None)
+            if left is not None:
+                left.difference_update(source.name for source in claimed)
+            return claimed
+
+        await self._exhaust(self._polls, self._seats.polls, claim_polls, self._poller.poll, lambda: 0)
+        if not harvests:
+            return
+        until = _now()
+
+        def claim_harvests(_now: datetime, free: int) -> Sequence[model.Item]:
+            return self._claim_harvests(until, free)
+
+        await self._exhaust(
+            self._harvests,
+            self._seats.harvests,
+            claim_harvests,
+            self._harvester.harvest,
+            lambda: self._due_items(until),
+        )
+
+    async def _exhaust(
+        self,
+        under_way: set[asyncio.Task[Any]],
+        seats: int,
+        claim: Callable[[datetime, int], Sequence[Work]],
+        do: Callable[[Work], Coroutine[Any, Any, object]],
+        waiting: Callable[[], int],
+    ) -> None:
+        """Claim and do until nothing is left; `waiting` counts work that cannot be claimed yet, for its host is busy."""
+        while True:
+            claimed = await self._fill(under_way, seats, claim, do, _now())
+            if under_way:
+                await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED, timeout=_LOOK.total_seconds())
+            elif not claimed:
+                if not await asyncio.to_thread(waiting):
+                    return
+                await asyncio.sleep(_LOOK.total_seconds())
+
+    # ----------------------------------------------------------------------------------------------- the database
+
+    def _claim_polls(self, now: datetime, free: int, names: Sequence[str] | None = None) -> Sequence[model.Source]:
+        with self._store.begin() as conn:
+            return sources.claim_due(conn, now=now, limit=free, owner=self.owner, lease=poll.LEASE, names=names)
+
+    def _claim_harvests(self, now: datetime, free: int) -> Sequence[model.Item]:
+        with self._store.begin() as conn:
+            return visits.claim_due(
+                conn,
+                now=now,
+                limit=free,
+                owner=self.owner,
+                lease=harvest.LEASE,
+                busy=self._manners.busy(),
+                per_host=self._seats.per_host,
+            )
+
+    def _due_items(self, until: datetime) -> int:
+        """Items that a single run still waits for; not those of hosts that asked to be left alone for longer."""
+        with self._store.read() as conn:
+            return visits.due_count(conn, until, without=self._manners.paused())
+
+    def _release(self, owners: Sequence[str] | None) -> None:
+        with self._store.begin() as conn:
+            sources.release(conn, owners)
+
+    async def _measure(self) -> None:
+        try:
+            pending, due = await asyncio.to_thread(self._depths)
+            self._metrics.depths(pending, due)
+        except errors.StoreError as exc:
+            self._pause(exc, _now())
+
+    def _depths(self) -> tuple[int, int]:
+        now = _now()
+        with self._store.read() as conn:
+            return visits.due_count(conn, now), sources.due_count(conn, now)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)

@@ -1,0 +1,238 @@
+"""One harvest: a claimed item → its page if needed → draft → one commit. Never raises; a page that fails is tried again for a day.
+
+1. `_plan`    does this item need its page, or is the feed's own text the whole article?
+2. `_fetch`   the page, conditionally where we have it already
+3. `_draft`   text, hash and tags, in a worker process
+4. `_settle`  text, state and reason, revision, cluster, tags, page and next visit in one transaction
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import zstandard
+
+from aggregator import article, cadence, config, draft, errors, log, model
+from aggregator.net import fetcher
+from aggregator.store import db, visits
+from aggregator.workers import Workers
+
+ACCEPT = "text/html, application/xhtml+xml, application/xml;q=0.8, */*;q=0.1"
+# hazards, rule 1: the slowest real pages need a second or two.
+DRAFT_LIMIT = 20.0
+LEASE = timedelta(minutes=15)
+# Headers worth keeping with a page: what it is, and what proves when and by whom it was served.
+_EVIDENCE = ("content-type", "content-language", "date", "etag", "last-modified", "server", "link", "x-robots-tag")
+_SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
+
+_log = log.logger("harvest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """How to come by the text: `page` says whether to fetch it; `feed_reason` why the feed's text is all there will be."""
+
+    page: bool
+    feed_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What the visit found: a draft, the page it was made from, or the error that stood in the way."""
+
+    draft: model.Draft | None = None
+    page: model.PageCopy | None = None
+    error: errors.AggregatorError | None = None
+
+
+class Harvester:
+    """Harvests items. `observe` is told of every report after its commit."""
+
+    def __init__(
+        self,
+        *,
+        store: db.Store,
+        fetcher: fetcher.Fetcher,
+        workers: Workers,
+        settings: config.Settings,
+        observe: Callable[[model.HarvestReport], None],
+    ) -> None:
+        self._store, self._fetcher, self._workers, self._observe = store, fetcher, workers, observe
+        self._settings = settings
+        self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
+
+    async def harvest(self, item: model.Item) -> model.HarvestReport | None:
+        """One visit to a claimed item; None if its result could not be written, in which case the lease runs out."""
+        now, started = datetime.now(UTC).replace(microsecond=0), time.monotonic()
+        configured = self._configured.get(item.source)
+        plan = self._plan(item, configured)
+        try:
+            found = await self._look(item, configured, plan, now)
+        except Exception as exc:
+            _log.exception("harvest.crashed", item=item.id, url=item.url)
+            found = _Found(error=errors.AggregatorError(f"unexpected {type(exc).__name__}: {exc}", code="crash"))
+        visit = self._visit(item, plan, found, now)
+        try:
+            report = await asyncio.to_thread(self._settle, visit)
+        except errors.StoreError as exc:
+            _log.error("harvest.not_stored", item=item.id, error=str(exc), code=exc.code)
+            return None
+        code = found.error.code if found.error else None
+        report = replace(report, took=timedelta(seconds=time.monotonic() - started), error_code=code)
+        self._observe(report)
+        return report
+
+    def _plan(self, item: model.Item, configured: config.SourceConfig | None) -> _Plan:
+        mode = (configured and configured.full_text) or self._settings.harvest.full_text
+        if not item.url:
+            return _Plan(page=False, feed_reason="the feed gives no address for this entry; its own text is kept")
+        if mode == "never":
+            return _Plan(page=False, feed_reason="full_text is 'never' for this source; the feed's own text is kept")
+        return _Plan(page=mode == "always" or not article.is_whole(item.content, item.summary))
+
+    # ------------------------------------------------------------------------------------------------- the look
+
+    async def _look(
+        self, item: model.Item, configured: config.SourceConfig | None, plan: _Plan, now: datetime
+    ) -> _Found:
+        job = _job(item, configured, now)
+        if not plan.page:
+            return _Found(draft=await self._draft(job))
+        try:
+            response = await self._fetch(item, configured)
+            if response.not_modified:
+                return _Found()
+            page = replace(
+                job,
+                page=response.body,
+                page_url=response.url,
+                page_type=response.headers.get("content-type"),
+            )
+            made = await self._draft(page)
+        except (errors.FetchError, errors.WorkerError) as exc:
+            # Until the page can be had, the feed's own text is better than none.
+            fallback = await self._fallback(job) if item.text is None else None
+            return _Found(draft=fallback, error=exc)
+        copy = self._copy(response, now) if self._settings.harvest.keep_pages else None
+        return _Found(draft=made, page=copy)
+
+    async def _fetch(self, item: model.Item, configured: config.SourceConfig | None) -> model.Response:
+        request = model.Request(
+            url=item.url or "",
+            accept=ACCEPT,
+            max_bytes=self._settings.http.max_page_bytes,
+            validators=item.validators,
+        )
+        if configured is not None:
+            request = fetcher.personal(request, configured)
+        return await self._fetcher.fetch(request)
+
+    async def _draft(self, job: model.DraftJob) -> model.Draft:
+        return await self._workers.run(DRAFT_LIMIT, draft.make, job, self._settings.taxonomy)
+
+    async def _fallback(self, job: model.DraftJob) -> model.Draft | None:
+        try:
+            return await self._draft(job)
+        except errors.WorkerError as exc:
+            _log.warning("harvest.feed_text_failed", error=str(exc), code=exc.code)
+            return None
+
+    def _copy(self, response: model.Response, now: datetime) -> model.PageCopy:
+        return model.PageCopy(
+            at=now,
+            url=response.url,
+            status=response.status,
+            headers={name: response.headers[name] for name in _EVIDENCE if name in response.headers},
+            body=zstandard.compress(response.body, 9),
+            sha256=hashlib.sha256(response.body).hexdigest(),
+        )
+
+    # ------------------------------------------------------------------------------------------------- the verdict
+
+    def _visit(self, item: model.Item, plan: _Plan, found: _Found, now: datetime) -> model.Visit:
+        if found.error is not None:
+            return _failed(item, found.error, found.draft, now)
+        if found.draft is None:
+            return self._read(item, None, None, item.state, item.state_reason, now)
+        if plan.feed_reason and found.draft.word_count:
+            return self._read(item, found.draft, None, model.ItemState.FEED_ONLY, plan.feed_reason, now)
+        if found.draft.state in _SETTLED:
+            return self._read(item, found.draft, found.page, found.draft.state, found.draft.reason, now)
+        if plan.feed_reason:
+            nothing = replace(found.draft, reason="the feed gives this entry neither an address nor a text")
+            return _unreadable(item, nothing, None, now)
+        return _unreadable(item, found.draft, found.page, now)
+
+    def _read(
+        self,
+        item: model.Item,
+        made: model.Draft | None,
+        page: model.PageCopy | None,
+        state: str,
+        reason: str | None,
+        now: datetime,
+    ) -> model.Visit:
+        again = made is None or page is not None
+        due = cadence.revisit(item, now=now, after=self._settings.harvest.revisit) if again else None
+        return model.Visit(item=item, at=now, state=state, reason=reason, attempts=0, due=due, draft=made, page=page)
+
+    def _settle(self, visit: model.Visit) -> model.HarvestReport:
+        with self._store.begin() as conn:
+            return visits.settle(conn, visit)
+
+
+def _job(item: model.Item, configured: config.SourceConfig | None, now: datetime) -> model.DraftJob:
+    return model.DraftJob(
+        title=item.title,
+        summary=item.summary,
+        content=item.content,
+        now=now,
+        authors=item.authors,
+        language=item.language,
+        published_at=item.published_at if item.date_source != model.DateSource.FIRST_SEEN else None,
+        categories=item.categories,
+        source_category=configured.category if configured else None,
+        source_tags=configured.tags if configured else (),
+        keep=configured.select.keep if configured else (),
+        drop=configured.select.drop if configured else (),
+    )
+
+
+def _failed(item: model.Item, error: errors.AggregatorError, made: model.Draft | None, now: datetime) -> model.Visit:
+    """A page that could not be had: tried again later, or given up with what the feed had."""
+    attempts = item.attempts + 1
+    retry_after = error.retry_after if isinstance(error, errors.FetchError) else None
+    due = cadence.next_try(error.code, attempts=attempts, item_id=item.id, now=now, retry_after=retry_after)
+    if item.state in _SETTLED and made is None:
+        # The text we have stays ours, whatever became of the page.
+        return model.Visit(item=item, at=now, state=item.state, reason=item.state_reason, attempts=attempts, due=due)
+    words = made.word_count if made else (1 if item.text else 0)
+    if due is not None:
+        state, reason = model.ItemState.PENDING, f"{error}; {due.reason} at {due.at:%Y-%m-%d %H:%M} UTC"
+    else:
+        state = model.ItemState.FEED_ONLY if words else _given_up(error.code)
+        tail = "; the feed's own text is kept" if words else ""
+        reason = f"{error}; given up after {attempts} {'try' if attempts == 1 else 'tries'}{tail}"
+    draft_to_keep = made if made and made.word_count else None
+    return model.Visit(item=item, at=now, state=state, reason=reason, attempts=attempts, due=due, draft=draft_to_keep)
+
+
+def _given_up(code: str) -> model.ItemState:
+    refused = code in ("http_401", "http_403", "http_451", "blocked", "address", "port", "scheme", "url")
+    return model.ItemState.BLOCKED if refused else model.ItemState.FAILED
+
+
+def _unreadable(item: model.Item, made: model.Draft, page: model.PageCopy | None, now: datetime) -> model.Visit:
+    """A page that was fetched and holds no article (a wall, a PDF, nothing): a refusal is asked about again, slowly."""
+    attempts = item.attempts + 1
+    hopeful = made.state in (model.ItemState.BLOCKED, model.ItemState.PAYWALLED)
+    due = cadence.next_try(made.state, attempts=attempts, item_id=item.id, now=now) if hopeful else None
+    if item.state in _SETTLED:
+        # A wall that went up later does not take away the text we have.
+        return model.Visit(item=item, at=now, state=item.state, reason=item.state_reason, attempts=attempts, due=due)
+    return model.Visit(
+        item=item, at=now, state=made.state, reason=made.reason, attempts=attempts, due=due, draft=made, page=page
+    )

@@ -1,0 +1,1 @@
+"""Benchmarks of whole runs: `make bench`."""
