@@ -19,7 +19,8 @@ class Decoder:
             )
         self._coding = names[0].removeprefix("x-") if names else None
         self._limit, self._room = limit, limit
-        self._inflate = self._start(b"") if self._coding == "gzip" else None
+        self._inflate: zlib._Decompress | None = None
+        self._held = b""
         self._parts: list[bytes] = []
 
     def feed(self, data: bytes) -> None:
@@ -27,14 +28,17 @@ class Decoder:
         if self._coding is None:
             self._keep(data)
             return
-        if self._inflate is None:
-            self._inflate = self._start(data)
-        while data and self._inflate is not None:
-            if self._inflate.eof:
-                # RFC 1952 §2.2: members may follow each other; anything else after the end is padding, and ignored.
-                if self._coding != "gzip" or not data.startswith(b"\x1f\x8b"):
+        data, self._held = self._held + data, b""
+        while data:
+            if self._inflate is None or self._inflate.eof:
+                if len(data) < 2:
+                    # Too little to tell how the next stream begins.
+                    self._held = data
                     return
-                self._inflate = self._start(b"")
+                # RFC 1952 §2.2: members may follow each other; anything else after the end is padding, and ignored.
+                if self._inflate is not None and (self._coding != "gzip" or not data.startswith(b"\x1f\x8b")):
+                    return
+                self._inflate = self._start(data)
             data = self._step(self._inflate, data)
 
     def _step(self, inflate: "zlib._Decompress", data: bytes) -> bytes:
@@ -49,7 +53,8 @@ class Decoder:
 
     def finish(self) -> bytes:
         """The whole decoded body. A stream that was cut is an error, not a shorter body."""
-        if self._inflate is not None and not self._inflate.eof:
+        started = self._inflate is not None or self._held
+        if started and (self._inflate is None or not self._inflate.eof):
             raise errors.TransportError(f"the {self._coding} body is cut off", code="encoding_cut")
         return b"".join(self._parts)
 
