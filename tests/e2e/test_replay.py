@@ -177,6 +177,7 @@ def test_a_second_round_asks_conditionally_and_changes_nothing(first: Round) -> 
 
 def test_moving_the_clock_brings_new_items_and_revisions_and_no_duplicates(first: Round) -> None:
     before = _rows(first.store, "SELECT count(*) FROM items")[0][0]
+    # At these moments the Guardian has retitled a live blog and Climate Home has reworded a summary.
     for now in ("2025-09-19T12:00:00Z", "2025-09-20T12:00:00Z", "2025-09-21T12:00:00Z", "2025-09-22T12:00:00Z"):
         first.sites.clock(now)
         time.sleep(2)
@@ -187,8 +188,8 @@ def test_moving_the_clock_brings_new_items_and_revisions_and_no_duplicates(first
     ((new_kinds,),) = _rows(first.store, "SELECT count(*) FROM changes WHERE kind = 'title'")
     assert items == keys
     assert items > before + 20
-    assert revised > 5
-    assert new_kinds > 0
+    assert revised >= 2
+    assert new_kinds >= 1
 
 
 PICTURE = {
