@@ -228,6 +228,8 @@ def _checked(url: str, asked: str) -> httpx2.URL:
     if not host:
         raise errors.BlockedError("the address has no host", code="url", url=url)
     port = parsed.port or (443 if parsed.scheme == "https" else 80)
+    if not 0 < port < 65536:
+        raise errors.BlockedError(f"there is no port {port}", code="url", url=url)
     if port not in (80, 443) and port < 1024 and port != first.port:
         raise errors.BlockedError(f"port {port} is not one that is asked", code="port", url=url)
     return (
