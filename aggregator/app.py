@@ -30,10 +30,16 @@ class Observers:
 class App:
     """Everything wired together over one configuration. `open_store` alone serves the commands that only read."""
 
-    def __init__(self, settings: config.Settings, store: db.Store, observers: Observers | None = None) -> None:
+    def __init__(
+        self,
+        settings: config.Settings,
+        store: db.Store,
+        observers: Observers | None = None,
+        counters: metrics.Metrics | None = None,
+    ) -> None:
         self.settings, self.store = settings, store
         self.observers = observers or Observers()
-        self.metrics = metrics.Metrics()
+        self.metrics = counters or metrics.Metrics()
         self.workers = Workers(settings.harvest.workers, preload=_PRELOAD)
         ledger = manners.Manners(settings.http.per_host)
         self.fetcher = fetcher.Fetcher(settings.http, ledger)

@@ -106,7 +106,11 @@ def run(
     """
     settings = _settings(config_file)
     if not once:
-        daemon.run(settings, announce=lambda line: err.print(line, highlight=False, soft_wrap=True))
+        daemon.run(
+            settings,
+            announce=lambda line: err.print(line, highlight=False, soft_wrap=True),
+            reload=lambda: config.load(config_file, os.environ),
+        )
         return
     _round(settings, None, harvests=True, exclusive=True, as_json=as_json)
 

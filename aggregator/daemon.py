@@ -5,21 +5,32 @@ import contextlib
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import uvicorn
 
-from aggregator import app, config, errors, log
+from aggregator import app, config, errors, log, metrics, upkeep
 from aggregator.store import db
 from aggregator.web import page
+
+# How often the configuration's files are looked at, and so how soon an edit counts.
+_LOOK = 2.0
 
 _log = log.logger("daemon")
 
 
-def run(settings: config.Settings, *, announce: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises StoreError or ConfigError if it cannot start."""
-    with _opened(settings) as store:
-        asyncio.run(_serve(settings, store, announce))
+def run(settings: config.Settings, *, announce: Callable[[str], None], reload: Callable[[], config.Settings]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Raises StoreError or ConfigError if it cannot start.
+
+    On SIGHUP, and when a configuration file changes, `reload` reads them anew; what is wrong in them is logged, and the old
+    configuration stays in force.
+    """
+    with _locked(settings) as lock:
+        sockets = _listen(settings.web)
+        with closing(app.open_store(settings, alone=lock)) as store:
+            asyncio.run(_Daemon(settings, store, reload).serve(sockets, announce))
 
 
 def once(
@@ -34,45 +45,96 @@ def once(
 
     `exclusive` takes the daemon's lock; without it the round may run beside a daemon, and the leases keep them apart.
     """
-    with _opened(settings, exclusive=exclusive) as store:
+    with (
+        _locked(settings) if exclusive else contextlib.nullcontext() as lock,
+        closing(app.open_store(settings, alone=lock)) as store,
+    ):
         return asyncio.run(_round(settings, store, observers, names, harvests))
 
 
 @contextmanager
-def _opened(settings: config.Settings, *, exclusive: bool = True) -> Iterator[db.Store]:
-    lock = app.lock_for(settings) if exclusive else None
+def _locked(settings: config.Settings) -> Iterator[db.DaemonLock | None]:
+    lock = app.lock_for(settings)
     if lock is not None:
         lock.acquire()
     try:
-        store = app.open_store(settings, alone=lock)
-        try:
-            yield store
-        finally:
-            store.close()
+        yield lock
     finally:
         if lock is not None:
             lock.release()
 
 
-async def _serve(settings: config.Settings, store: db.Store, announce: Callable[[str], None]) -> None:
-    sockets = _listen(settings.web)
-    opened = app.App(settings, store)
-    stopped = _stop_signals()
-    server = _server(opened, settings.web) if settings.web else None
-    serving = asyncio.create_task(server.serve(sockets=sockets)) if server else None
-    announce(f"database: {store}")
-    announce(f"page: {_page_url(settings.web)}" if settings.web else "page: off")
-    announce(f"sources: {len(settings.sources)}; stop with Ctrl-C or SIGTERM")
-    _log.info("daemon.started", database=str(store), sources=len(settings.sources), engine=settings.engine)
-    opened.engine.start()
-    await stopped.wait()
-    _log.info("daemon.stopping")
-    await opened.engine.drain(app.DRAIN)
-    if server is not None and serving is not None:
-        server.should_exit = True
-        await serving
-    await opened.aclose()
-    _log.info("daemon.stopped")
+class _Daemon:
+    """One run of the daemon: an app that is replaced when the configuration changes, and a page that stays."""
+
+    def __init__(self, settings: config.Settings, store: db.Store, reload: Callable[[], config.Settings]) -> None:
+        self._settings, self._store, self._reload = settings, store, reload
+        self._metrics = metrics.Metrics()
+        self._app = app.App(settings, store, counters=self._metrics)
+        self._files = _Stamps(read=_stamps(settings), seen=_stamps(settings))
+
+    async def serve(self, sockets: list[socket.socket], announce: Callable[[str], None]) -> None:
+        """Work until a signal says stop."""
+        stopped, changed = _signals(signal.SIGTERM, signal.SIGINT), _signals(signal.SIGHUP)
+        web = self._settings.web
+        server = _server(self._store, self._metrics, lambda: self._app.engine.trouble, web) if web else None
+        serving = asyncio.create_task(server.serve(sockets=sockets)) if server else None
+        announce(f"database: {self._store}")
+        announce(f"page: {_page_url(web)}" if web else "page: off")
+        announce(f"sources: {len(self._settings.sources)}; stop with Ctrl-C or SIGTERM")
+        _log.info("daemon.started", database=str(self._store), sources=len(self._settings.sources))
+        self._app.engine.start()
+        while not await _within(stopped, _LOOK):
+            if changed.is_set() or self._edited():
+                changed.clear()
+                await self._renew()
+        _log.info("daemon.stopping")
+        await self._close()
+        if server is not None and serving is not None:
+            server.should_exit = True
+            await serving
+        _log.info("daemon.stopped")
+
+    def _edited(self) -> bool:
+        """Whether a file of the configuration changed and has rested since: an editor may still be writing."""
+        now = _stamps(self._settings)
+        rested = now == self._files.seen
+        self._files = replace(self._files, seen=now)
+        return rested and now != self._files.read
+
+    async def _renew(self) -> None:
+        self._files = _Stamps(read=self._files.seen, seen=self._files.seen)
+        try:
+            settings = await asyncio.to_thread(self._reload)
+            await asyncio.to_thread(
+                upkeep.sync_sources, self._store, settings, datetime.now(UTC).replace(microsecond=0)
+            )
+        except errors.AggregatorError as exc:
+            lines = exc.lines if isinstance(exc, errors.ConfigError) else (str(exc),)
+            for line in lines:
+                _log.error("config.refused", mistake=line)
+            return
+        for name in ("database", "web"):
+            if getattr(settings, name) != getattr(self._settings, name):
+                _log.warning("config.needs_restart", key=name)
+        await self._close()
+        self._settings = settings
+        log.configure(settings.log)
+        self._app = app.App(settings, self._store, counters=self._metrics)
+        self._app.engine.start()
+        _log.info("config.reloaded", sources=len(settings.sources))
+
+    async def _close(self) -> None:
+        await self._app.engine.drain(app.DRAIN)
+        await self._app.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamps:
+    """Times and sizes of the configuration's files: as last read, and as last seen."""
+
+    read: tuple[object, ...]
+    seen: tuple[object, ...]
 
 
 async def _round(
@@ -83,7 +145,7 @@ async def _round(
     harvests: bool,
 ) -> bool:
     opened = app.App(settings, store, observers)
-    stopped = asyncio.create_task(_stop_signals().wait())
+    stopped = asyncio.create_task(_signals(signal.SIGTERM, signal.SIGINT).wait())
     work = asyncio.create_task(opened.engine.run_once(names=names, harvests=harvests))
     try:
         await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -98,12 +160,32 @@ async def _round(
         await opened.aclose()
 
 
-def _stop_signals() -> asyncio.Event:
-    stopped = asyncio.Event()
+def _stamps(settings: config.Settings) -> tuple[object, ...]:
+    """What changes when one of the files is edited, replaced or removed."""
+    stamps: list[object] = []
+    for file in settings.files:
+        try:
+            found = file.stat()
+        except OSError:
+            stamps.append(None)
+        else:
+            stamps.append((found.st_mtime_ns, found.st_size, found.st_ino))
+    return tuple(stamps)
+
+
+def _signals(*numbers: signal.Signals) -> asyncio.Event:
+    """An event that is set by any of these signals."""
+    event = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    return stopped
+    for number in numbers:
+        loop.add_signal_handler(number, event.set)
+    return event
+
+
+async def _within(event: asyncio.Event, seconds: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
 
 
 def _listen(web: config.WebSettings | None) -> list[socket.socket]:
@@ -134,10 +216,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(opened: app.App, web: config.WebSettings) -> uvicorn.Server:
-    asgi = page.application(opened.store, opened.metrics, lambda: opened.engine.trouble, web)
+def _server(
+    store: db.Store, counters: metrics.Metrics, trouble: Callable[[], str | None], web: config.WebSettings
+) -> uvicorn.Server:
     options = uvicorn.Config(
-        asgi,
+        page.application(store, counters, trouble, web),
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -23,6 +23,11 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _TAG = re.compile(r"<[^>]*>")
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r" ?\n[ \n]*")
+# Thai, Lao, Tibetan, Burmese, Khmer, kana and Han are written without spaces between words; Hangul has them.
+_SPACELESS = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+)
 
 
 def tidy(text: str, limit: int | None = None) -> str:
@@ -72,3 +77,16 @@ def changed_words(old: str, new: str) -> tuple[int, int]:
     """How many words `new` has that `old` had not, and the other way round; moved words count as neither."""
     before, after = Counter(old.split()), Counter(new.split())
     return (after - before).total(), (before - after).total()
+
+
+def spaced(text: str) -> str:
+    """`text` with each character of a script without spaces standing alone, as a word does."""
+    return text if text.isascii() else _SPACELESS.sub(r" \g<0> ", text)
+
+
+def count_words(text: str) -> int:
+    """How many words plain `text` has; in scripts without spaces every character counts as one."""
+    if text.isascii():
+        return len(text.split())
+    rest, characters = _SPACELESS.subn(" ", text)
+    return characters + sum(any(map(str.isalnum, word)) for word in rest.split()) if characters else len(text.split())

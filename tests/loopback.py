@@ -46,7 +46,9 @@ class Server:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-                headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
+                headers = {
+                    k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)
+                }
                 asked = Asked(head[0].split(" ")[1], headers, tls)
                 self.requests.append(asked)
                 reply = self.answers.get(asked.path, answer(b"", status="404 Not Found"))
@@ -71,7 +73,9 @@ def answer(body: bytes = b"", *, status: str = "200 OK", **headers: str) -> byte
 
 
 @asynccontextmanager
-async def server(folder: Path, *, names: tuple[str, ...] = ("localhost", "127.0.0.1"), expired: bool = False) -> AsyncIterator[Server]:
+async def server(
+    folder: Path, *, names: tuple[str, ...] = ("localhost", "127.0.0.1"), expired: bool = False
+) -> AsyncIterator[Server]:
     """A running server; its TLS certificate is for `names`, by an authority whose certificate is at `ca`."""
     authority = trustme.CA()
     running = Server(ca=folder / "ca.pem")

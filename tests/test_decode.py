@@ -1,5 +1,6 @@
 """Content codings undone within a limit."""
 
+import contextlib
 import gzip
 import zlib
 
@@ -86,7 +87,5 @@ def test_a_body_of_exactly_the_limit_passes() -> None:
 
 @given(st.sampled_from(["gzip", "deflate", ""]), st.binary(max_size=500))
 def test_no_bytes_break_it(coding: str, data: bytes) -> None:
-    try:
-        _decoded(coding, data, limit=1000)
-    except errors.FetchError:
-        pass
+    with contextlib.suppress(errors.FetchError):
+        assert len(_decoded(coding, data, limit=1000)) <= 1000

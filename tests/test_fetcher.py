@@ -2,7 +2,9 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Iterator
+import itertools
+import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,7 +43,8 @@ async def client() -> AsyncIterator[fetcher.Fetcher]:
 
 
 def _request(url: str, **values: Any) -> model.Request:
-    return model.Request(**{"url": url, "accept": "text/xml", "max_bytes": LIMIT} | values)
+    told: dict[str, Any] = {"url": url, "accept": "text/xml", "max_bytes": LIMIT} | values
+    return model.Request(**told)
 
 
 async def _refusal(client: fetcher.Fetcher, url: str, **values: Any) -> errors.FetchError:
@@ -75,7 +78,9 @@ async def test_connections_are_kept(server: loopback.Server, client: fetcher.Fet
     assert server.connections == 1
 
 
-async def test_validators_are_sent_verbatim_and_only_to_the_url_they_came_from(server: loopback.Server, client: fetcher.Fetcher) -> None:
+async def test_validators_are_sent_verbatim_and_only_to_the_url_they_came_from(
+    server: loopback.Server, client: fetcher.Fetcher
+) -> None:
     target = server.serve("/feed", b"", status="304 Not Modified", content_length="", etag='W/"new"')
     old = server.serve("/old", b"", status="302 Found", location="/feed")
     told = model.Validators(url=target, etag='W/"a b"', last_modified="whatever it said")
@@ -89,7 +94,9 @@ async def test_validators_are_sent_verbatim_and_only_to_the_url_they_came_from(s
     assert answer.validators == model.Validators(url=target, etag='W/"new"', last_modified="whatever it said")
 
 
-async def test_what_the_source_adds_goes_to_its_own_origin_only(server: loopback.Server, client: fetcher.Fetcher) -> None:
+async def test_what_the_source_adds_goes_to_its_own_origin_only(
+    server: loopback.Server, client: fetcher.Fetcher
+) -> None:
     away = server.url("/there", host="localhost")
     server.serve("/there", b"x")
     url = server.serve("/here", b"", status="302 Found", location=away)
@@ -120,7 +127,9 @@ def test_a_sources_secrets_are_for_its_own_host() -> None:
 async def test_a_document_comes_with_its_validators_and_sizes(server: loopback.Server, client: fetcher.Fetcher) -> None:
     body = b"<rss/>" * 100
     packed = gzip.compress(body)
-    url = server.serve("/feed", packed, content_encoding="gzip", etag='"1"', last_modified="yesterday", content_type="text/xml")
+    url = server.serve(
+        "/feed", packed, content_encoding="gzip", etag='"1"', last_modified="yesterday", content_type="text/xml"
+    )
 
     answer = await client.fetch(_request(url))
 
@@ -129,17 +138,18 @@ async def test_a_document_comes_with_its_validators_and_sizes(server: loopback.S
     assert answer.headers["content-type"] == "text/xml"
 
 
-@pytest.mark.parametrize("value", ["x" * 2000, "caf\xe9", "a\x01b"])
-async def test_a_validator_that_cannot_be_meant_is_dropped(server: loopback.Server, client: fetcher.Fetcher, value: str) -> None:
-    try:
-        answer = await client.fetch(_request(server.serve("/feed", b"x", etag=value)))
-    except errors.TransportError as exc:
-        assert exc.code == "protocol"
-    else:
-        assert answer.validators.etag is None
+@pytest.mark.parametrize("value", ["x" * 2000, "caf\xe9"])
+async def test_a_validator_that_cannot_be_meant_is_dropped(
+    server: loopback.Server, client: fetcher.Fetcher, value: str
+) -> None:
+    answer = await client.fetch(_request(server.serve("/feed", b"x", etag=value)))
+
+    assert answer.validators.etag is None
 
 
-async def test_redirects_are_followed_and_the_permanent_part_is_told(server: loopback.Server, client: fetcher.Fetcher) -> None:
+async def test_redirects_are_followed_and_the_permanent_part_is_told(
+    server: loopback.Server, client: fetcher.Fetcher
+) -> None:
     server.serve("/d", b"here")
     server.serve("/c", status="302 Found", location="/d")
     moved = server.serve("/b", status="308 Permanent Redirect", location="/c#part")
@@ -165,7 +175,11 @@ async def test_https_is_verified_against_the_configured_authority(server: loopba
 async def test_connect_to_leads_elsewhere_and_tls_still_verifies_the_name(tmp_path: Path) -> None:
     async with loopback.server(tmp_path, names=("news.example",)) as server:
         server.serve("/feed", b"there")
-        settings = {"ca_bundle": str(server.ca), "connect_to": {"*:443": f"127.0.0.1:{server.https}"}, "allow_networks": []}
+        settings = {
+            "ca_bundle": str(server.ca),
+            "connect_to": {"*:443": f"127.0.0.1:{server.https}"},
+            "allow_networks": [],
+        }
         async with _client(**settings) as client:
             answer = await client.fetch(_request("https://news.example/feed"))
             refused = await _refusal(client, "https://other.example/feed")
@@ -202,9 +216,12 @@ async def test_every_other_status_is_an_error_with_its_own_code(
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("120", 120), ("99999999", 86_400), ("0", 0), ("-5", None), ("soon", None), ("Mon, 01 Jan 2001 00:00:00 GMT", 0)]
+    ("value", "seconds"),
+    [("120", 120), ("99999999", 86_400), ("0", 0), ("-5", None), ("soon", None), ("Mon, 01 Jan 2001 00:00:00 GMT", 0)],
 )
-async def test_retry_after_is_read_and_bounded(server: loopback.Server, client: fetcher.Fetcher, value: str, seconds: int | None) -> None:
+async def test_retry_after_is_read_and_bounded(
+    server: loopback.Server, client: fetcher.Fetcher, value: str, seconds: int | None
+) -> None:
     before = datetime.now(UTC)
 
     error = await _refusal(client, server.serve("/feed", status="503 Service Unavailable", retry_after=value))
@@ -250,7 +267,9 @@ async def test_a_host_that_asks_for_a_pause_is_busy(server: loopback.Server) -> 
         ("http://localhost/", "address"),
     ],
 )
-async def test_an_address_that_may_not_be_asked_is_never_contacted(server: loopback.Server, url: str, code: str | None) -> None:
+async def test_an_address_that_may_not_be_asked_is_never_contacted(
+    server: loopback.Server, url: str, code: str | None
+) -> None:
     async with _client(allow_networks=[]) as client:
         direct = await _refusal(client, url)
     async with _client(allow_networks=["127.0.0.1:" + str(server.http)]) as client:
@@ -273,14 +292,20 @@ async def test_loopback_is_not_contacted_unless_it_is_allowed(server: loopback.S
     assert server.connections == 0
 
 
-async def test_a_port_below_1024_is_asked_only_if_the_source_names_it(server: loopback.Server, client: fetcher.Fetcher) -> None:
+async def test_a_port_below_1024_is_asked_only_if_the_source_names_it(
+    server: loopback.Server, client: fetcher.Fetcher
+) -> None:
     error = await _refusal(client, server.serve("/go", status="302 Found", location="http://127.0.0.1:25/"))
 
     assert error.code == "port"
 
 
-@pytest.mark.parametrize(("location", "code"), [("", "bad_redirect"), ("http://[", "bad_redirect"), ("/here", "redirect_loop")])
-async def test_a_redirect_that_leads_nowhere_is_told(server: loopback.Server, client: fetcher.Fetcher, location: str, code: str) -> None:
+@pytest.mark.parametrize(
+    ("location", "code"), [("", "bad_redirect"), ("http://[", "bad_redirect"), ("/here", "redirect_loop")]
+)
+async def test_a_redirect_that_leads_nowhere_is_told(
+    server: loopback.Server, client: fetcher.Fetcher, location: str, code: str
+) -> None:
     error = await _refusal(client, server.serve("/here", status="302 Found", location=location))
 
     assert error.code == code
@@ -297,7 +322,9 @@ async def test_endless_redirects_end(server: loopback.Server, client: fetcher.Fe
 
 
 @pytest.mark.parametrize("stated", [True, False])
-async def test_a_document_beyond_the_limit_is_not_read_on(server: loopback.Server, client: fetcher.Fetcher, stated: bool) -> None:
+async def test_a_document_beyond_the_limit_is_not_read_on(
+    server: loopback.Server, client: fetcher.Fetcher, stated: bool
+) -> None:
     sent = 0
 
     async def flood(_asked: loopback.Asked, writer: asyncio.StreamWriter) -> None:
@@ -369,7 +396,9 @@ async def _close(_asked: loopback.Asked, writer: asyncio.StreamWriter) -> None:
         (_close, {"reset", "protocol"}),
     ],
 )
-async def test_a_server_that_does_not_play_along_is_left_in_time(server: loopback.Server, handler: Any, codes: set[str]) -> None:
+async def test_a_server_that_does_not_play_along_is_left_in_time(
+    server: loopback.Server, handler: Any, codes: set[str]
+) -> None:
     server.answers["/bad"] = handler
 
     async with _client(timeout="1s") as client:
@@ -426,8 +455,8 @@ async def test_environment_proxies_are_ignored(server: loopback.Server, monkeypa
 
 
 @pytest.fixture
-def per_host() -> Iterator[config.PerHost]:
-    yield config.PerHost.model_validate({"concurrency": 2, "spacing": "0s"})
+def per_host() -> config.PerHost:
+    return config.PerHost.model_validate({"concurrency": 2, "spacing": "0s"})
 
 
 async def test_a_host_has_only_so_many_seats_and_others_do_not_wait(per_host: config.PerHost) -> None:
@@ -458,7 +487,7 @@ async def test_requests_to_a_host_are_spaced() -> None:
 
     await asyncio.gather(*(visit() for _ in range(4)))
 
-    assert all(later - earlier > 0.04 for earlier, later in zip(begun, begun[1:], strict=False))
+    assert all(later - earlier > 0.04 for earlier, later in itertools.pairwise(begun))
 
 
 async def test_the_ledger_forgets_hosts_that_are_at_rest(per_host: config.PerHost) -> None:
@@ -475,6 +504,7 @@ def test_a_pause_is_believed_for_a_day_at_most(per_host: config.PerHost, monkeyp
     ledger = manners.Manners(per_host)
     ledger.pause("https://one.example/", datetime.now(UTC) + timedelta(days=900))
 
-    monkeypatch.setattr(manners.time, "monotonic", lambda start=manners.time.monotonic(): start + 25 * 3600)
+    later = time.monotonic() + 25 * 3600
+    monkeypatch.setattr(time, "monotonic", lambda: later)
 
     assert ledger.paused() == frozenset()

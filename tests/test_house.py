@@ -25,7 +25,9 @@ def _name(requirement: str) -> str:
 def test_every_dependency_is_pinned_by_name_and_version_only() -> None:
     lines = (ROOT / "constraints.txt").read_text().split()
     pinned = {_name(line) for line in lines}
-    extras = [one for name, many in PROJECT["project"]["optional-dependencies"].items() if name != "cluster" for one in many]
+    extras = [
+        one for name, many in PROJECT["project"]["optional-dependencies"].items() if name != "cluster" for one in many
+    ]
 
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lines)
     assert {_name(one) for one in [*PROJECT["project"]["dependencies"], *extras]} - pinned == set()
@@ -34,7 +36,11 @@ def test_every_dependency_is_pinned_by_name_and_version_only() -> None:
 def test_no_package_index_is_named_anywhere() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
     own = str(Path(__file__).relative_to(ROOT))
-    bad = [name for name in tracked if name != own and re.search(rb"index-url|pypi\.org|pythonhosted", (ROOT / name).read_bytes())]
+    bad = [
+        name
+        for name in tracked
+        if name != own and re.search(rb"index-url|pypi\.org|pythonhosted", (ROOT / name).read_bytes())
+    ]
 
     assert bad == []
 
@@ -69,7 +75,11 @@ def test_the_make_targets_that_the_readme_names_exist() -> None:
 def _commands() -> set[str]:
     def walk(command: Any, prefix: str) -> set[str]:
         children = getattr(command, "commands", {})
-        return {prefix} if not children else {n for name, child in children.items() for n in walk(child, f"{prefix} {name}")}
+        return (
+            {prefix}
+            if not children
+            else {n for name, child in children.items() for n in walk(child, f"{prefix} {name}")}
+        )
 
     return walk(typer.main.get_command(cli.cli), "aggregator")
 
@@ -95,13 +105,17 @@ def test_every_link_in_the_documentation_leads_somewhere(path: Path) -> None:
 
 def test_workers_do_not_load_the_commands_the_database_or_the_page() -> None:
     told = "import sys, aggregator.__main__, aggregator.draft, aggregator.feed.parse; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    loaded = subprocess.run(
+        [sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
 
     assert not {"typer", "sqlalchemy", "starlette", "httpx2", "uvicorn", "rich"} & set(loaded)
 
 
 def test_the_version_is_told() -> None:
-    told = subprocess.run([sys.executable, "-m", "aggregator", "--version"], cwd=ROOT, capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-m", "aggregator", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
 
     assert told.stdout.strip() == f"aggregator {__version__}"
 

@@ -166,6 +166,26 @@ def test_a_poll_leaves_its_row_the_next_due_time_and_no_lease(store: db.Store) -
     assert (row["lease_owner"], row["lease_until"]) == (None, None)
 
 
+def test_a_source_removed_while_it_is_polled_stays_removed(store: db.Store) -> None:
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        sources.sync(conn, [], make.NOW)
+        sources.finish(conn, _report(source), failures=0)
+
+    assert _row(store, "Source 1")["state"] == "removed"
+
+
+def test_a_gone_source_that_answers_when_polled_by_hand_is_active_again(store: db.Store) -> None:
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        sources.finish(conn, _report(source, outcome=model.Outcome.FAILED, state="gone", due=None, new=0), failures=1)
+        assert sources.claim_due(conn, now=make.NOW, limit=1, owner="me", lease=LEASE) == ()
+        (again,) = sources.claim_due(conn, now=make.NOW, limit=1, owner="me", lease=LEASE, names=["Source 1"])
+        sources.finish(conn, _report(again), failures=0)
+
+    assert _row(store, "Source 1")["state"] == "active"
+
+
 def test_a_failed_poll_keeps_the_validators_and_says_why(store: db.Store) -> None:
     with store.begin() as conn:
         (source,) = make.add_sources(conn, 1)

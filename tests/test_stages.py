@@ -36,7 +36,8 @@ class Bench:
 
     def settings(self, *names: str, **harvest: Any) -> config.Settings:
         feeds = [
-            {"name": name, "url": self.server.url(f"/{name}.xml"), "category": "environmental_news"} for name in names or ("one",)
+            {"name": name, "url": self.server.url(f"/{name}.xml"), "category": "environmental_news"}
+            for name in names or ("one",)
         ]
         return config.Settings.model_validate(
             {
@@ -45,7 +46,11 @@ class Bench:
                 "database": self.database,
                 "poll": {"interval": "1s", "min_interval": "1s"},
                 "harvest": {"workers": 1} | harvest,
-                "http": {"allow_networks": ["127.0.0.0/8"], "per_host": {"spacing": 0, "concurrency": 4}, "timeout": "2s"},
+                "http": {
+                    "allow_networks": ["127.0.0.0/8"],
+                    "per_host": {"spacing": 0, "concurrency": 4},
+                    "timeout": "2s",
+                },
                 "sources": [config.SourceConfig.model_validate(feed) for feed in feeds],
                 "taxonomy": {
                     "version": "1",
@@ -58,7 +63,11 @@ class Bench:
         settings = self.settings(*names, **harvest)
         store = app.open_store(settings)
         with store.begin() as conn:
-            conn.execute(update(tables.sources).where(tables.sources.c.state != "gone").values(next_poll_at=datetime(2000, 1, 1, tzinfo=UTC)))
+            conn.execute(
+                update(tables.sources)
+                .where(tables.sources.c.state != "gone")
+                .values(next_poll_at=datetime(2000, 1, 1, tzinfo=UTC))
+            )
         observers = app.Observers(polled=self.polls.append, harvested=self.harvests.append)
         opened = app.App(settings, store, observers)
         try:
@@ -148,13 +157,25 @@ async def test_validators_outlive_an_error_and_die_with_their_document(bench: Be
         ({"status": "404 Not Found"}, "http_404", "failing"),
         ({"status": "410 Gone"}, "gone", "gone"),
         ({"body": b""}, "empty", "failing"),
-        ({"body": b"<html><title>Log in</title><body>Please</body></html>", "content_type": "text/html"}, "html", "failing"),
+        (
+            {"body": b"<html><title>Log in</title><body>Please</body></html>", "content_type": "text/html"},
+            "html",
+            "failing",
+        ),
         ({"body": b"%PDF-1.7 something"}, "not_a_feed", "failing"),
-        ({"body": b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY a "x"><!ENTITY b "&a;&a;">]><rss version="2.0"><channel/></rss>'}, "entities", "failing"),
+        (
+            {
+                "body": b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY a "x"><!ENTITY b "&a;&a;">]><rss version="2.0"><channel/></rss>'
+            },
+            "entities",
+            "failing",
+        ),
         ({"body": b"x", "content_encoding": "br"}, "encoding", "failing"),
     ],
 )
-async def test_a_broken_feed_has_its_reason_and_disturbs_no_other(bench: Bench, answer: dict[str, Any], code: str, state: str) -> None:
+async def test_a_broken_feed_has_its_reason_and_disturbs_no_other(
+    bench: Bench, answer: dict[str, Any], code: str, state: str
+) -> None:
     bench.server.serve("/bad.xml", **answer)
     bench.server.serve("/good.xml", _rss(_entry(1, bench.server.url("/a"))))
 
@@ -234,7 +255,9 @@ async def test_ten_tries_are_enough(bench: Bench) -> None:
         (b"<html><body></body></html>", "text/html", "failed"),
     ],
 )
-async def test_a_page_without_an_article_says_what_it_is(bench: Bench, body: bytes, content_type: str, state: str) -> None:
+async def test_a_page_without_an_article_says_what_it_is(
+    bench: Bench, body: bytes, content_type: str, state: str
+) -> None:
     bench.server.serve("/one.xml", _rss(_entry(1, bench.server.serve("/a", body, content_type=content_type))))
 
     await bench.round()
@@ -259,7 +282,9 @@ async def test_feed_content_that_is_the_whole_article_needs_no_page(bench: Bench
 
 
 async def test_full_text_never_keeps_to_the_feed(bench: Bench) -> None:
-    bench.server.serve("/one.xml", _rss(_entry(1, bench.server.url("/a"), more="<description>All there is.</description>")))
+    bench.server.serve(
+        "/one.xml", _rss(_entry(1, bench.server.url("/a"), more="<description>All there is.</description>"))
+    )
 
     await bench.round(full_text="never")
 

@@ -72,7 +72,7 @@ def load(path: Path, env: Mapping[str, str]) -> Settings:
     taxonomy, tags = _taxonomy(main)
     if file is None or taxonomy is None or any(each.mistakes for each in (main, *listed, *tags)):
         raise _refusal([main, *listed, *tags])
-    return Settings.of(file, path, sources, taxonomy)
+    return Settings.of(file, path, sources, taxonomy, tuple(each.path for each in (main, *listed, *tags)))
 
 
 def schema() -> dict[str, Any]:

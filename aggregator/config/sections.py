@@ -195,14 +195,22 @@ class AggregatorFile(_Common):
 
 
 class Settings(_Common):
-    """Everything the program was told. `path` is the file it came from, `folder` that file's folder."""
+    """Everything the program was told. `path` is the file it came from, `folder` that file's folder, `files` all that were read."""
 
     path: Path
     folder: Path
+    files: tuple[Path, ...] = ()
     sources: tuple[SourceConfig, ...]
     taxonomy: Taxonomy
 
     @classmethod
-    def of(cls, file: AggregatorFile, path: Path, sources: tuple[SourceConfig, ...], taxonomy: Taxonomy) -> Self:
+    def of(
+        cls,
+        file: AggregatorFile,
+        path: Path,
+        sources: tuple[SourceConfig, ...],
+        taxonomy: Taxonomy,
+        files: tuple[Path, ...],
+    ) -> Self:
         common = {name: getattr(file, name) for name in _Common.model_fields}
-        return cls(path=path, folder=path.parent, sources=sources, taxonomy=taxonomy, **common)
+        return cls(path=path, folder=path.parent, files=files, sources=sources, taxonomy=taxonomy, **common)

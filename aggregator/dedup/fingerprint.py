@@ -4,7 +4,7 @@ import hashlib
 
 from aggregator.dedup import normalize
 
-# Below this a body alone says too little ("Photo of the day"): the title is hashed with it (dedup.md §4.2).
+# Below this a body alone says too little ("Photo of the day"): the title is hashed with it.
 _SHORT = 16
 
 

@@ -1,43 +1,69 @@
-"""A text into the tokens that its story consists of: free of mark-up, entities, Unicode forms, case, punctuation and trailers."""
+"""A text into the tokens that its story consists of: free of mark-up, entities, Unicode forms, case, punctuation and trailers.
+
+Their order matters: what one step uncovers, a later one may have to take away. Every pattern is linear in the text, and the normal
+form of a normal form is itself.
+"""
 
 import html
 import re
 import unicodedata
 
-# Longer texts are compared by their beginning (dedup.md §4.1).
+from aggregator import markup
+
+# Longer texts are compared by their beginning.
 _MOST_TOKENS = 20_000
 _MOST_CHARACTERS = 2_000_000
+# Feeds escape HTML inside escaped HTML; a third level is the deepest seen.
 _LEVELS = 3
 
-_FRONT_MATTER = re.compile(r"\A\ufeff?---\r?\n.{0,20000}?\r?\n---\r?\n", re.DOTALL)
-_SILENT = re.compile(
-    r"<(script|style)\b[^>]{0,2000}>.{0,200000}?</\1\s{0,20}>|<!--.{0,200000}?-->", re.IGNORECASE | re.DOTALL
+# YAML as static sites put it before a post: a key must follow, for a line of hyphens is also a rule.
+_FRONT_MATTER = re.compile(
+    r"\A\s{0,20}---\r?\n(?=[\w\"'-]{1,60}[ \t]{0,5}:).{0,20000}?\r?\n---[ \t]{0,20}(?:\r?\n|\Z)", re.DOTALL
 )
-_BLOCK = re.compile(
-    r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|td|th|table|blockquote|section|article|figure|figcaption|pre|hr|dd|dt|dl)\b[^<>]{0,2000}>",
-    re.IGNORECASE,
+# None of the classes below holds `<`, so no two attempts run over the same characters.
+_SILENT = re.compile(r"<(script|style)(?=[\s>/])|<!--", re.IGNORECASE)
+_ENDS = {
+    "script": re.compile(r"</script[^<>]*>", re.IGNORECASE),
+    "style": re.compile(r"</style[^<>]*>", re.IGNORECASE),
+    "": re.compile("-->"),
+}
+_BLOCK = re.compile(rf"</?(?:{'|'.join(sorted(markup.BLOCKS))})\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!\[CDATA\[|\]\]>|<[!?][a-zA-Z][^<>]*>")
+# What Unicode calls Cf, and the variation selectors. Gone before NFKC, for they keep letters and accents apart.
+_INVISIBLE = re.compile(
+    "[\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f"
+    "\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001-\U000e01ef]"
 )
-_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,2000}>")
 _MARKDOWN_LINK = re.compile(r"!?\[([^\[\]]{0,500})\]\([^()\s]{0,2000}(?:\s\"[^\"]{0,300}\")?\)")
-_URL = re.compile(r"\b(?:https?://|www\.)[^\s<>\"']{1,2000}", re.IGNORECASE)
-_TRAILERS = re.compile(
-    r"the post [^\n]{1,300}? (?:appeared first on|first appeared on) [^\n.]{1,200}\.?|"
-    r"\bread (?:more|original article|the full story)\b\s{0,5}[»→>…]{0,3}|\bcontinue reading\b\s{0,5}[»→>…]{0,3}|"
-    r"\[\s{0,3}(?:\.\.\.|…)\s{0,3}\]|[(（]?责任编辑[:：][^)）\n]{0,40}[)）]?",
-    re.IGNORECASE,
+# An address ends where Chinese, Japanese or Korean begins, which follows it without a space.
+_URL = re.compile(r"\b(?:https?://|www\.)[^\s<>\"'\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef]{1,2000}")
+# WordPress appends it to what it syndicates; it ends with its line or its sentence.
+_THE_POST = re.compile(
+    r"\bthe post (?:(?!\bthe post )[^\n]){1,300}? (?:appeared first|first appeared) on [^\n]{1,80}?(?:\.(?=\s|\Z)|$)",
+    re.MULTILINE,
 )
-# Scripts that put no spaces between words: each character is a token of its own.
-_SPACELESS = (
-    (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF),
-    (0x4E00, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x20000, 0x3FFFF),
-)  # fmt: skip
-_INVISIBLE = frozenset(range(0xFE00, 0xFE10)) | frozenset(range(0xE0100, 0xE01F0))
+# The line of Chinese agencies that names the editor in charge.
+_EDITOR = re.compile(r"\(?责任编辑:[^)\n]{0,40}\)?")
+_HANGUL = re.compile("[\uac00-\ud7af]")
+
+_PHRASES = ("read more", "read original article", "read the full story", "continue reading")
+_PHRASES_BY_END = {
+    end: [phrase.split() for phrase in _PHRASES if phrase.endswith(f" {end}")]
+    for end in {one.split()[-1] for one in _PHRASES}
+}
 
 
 def tokens(text: str) -> list[str]:
-    """The tokens of `text`, at most 20,000. The tokens of the tokens joined by spaces are the same."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _bare(text[:_MOST_CHARACTERS])).casefold())
-    return folded.translate(_FOLDING).split()[:_MOST_TOKENS]
+    """The tokens of `text`, at most 20,000; in scripts without spaces, and in Hangul, every character is one."""
+    folded = _folded(_bare(text[:_MOST_CHARACTERS]))
+    if "appeared" in folded:
+        folded = _THE_POST.sub(" ", folded)
+    if "责任编辑" in folded:
+        folded = _EDITOR.sub(" ", folded)
+    words = markup.spaced(folded.translate(_LETTERS))
+    if not words.isascii():
+        words = _HANGUL.sub(r" \g<0> ", words)
+    return _without_trailers(words.split()[:_MOST_TOKENS])
 
 
 def normal(text: str) -> str:
@@ -45,49 +71,74 @@ def normal(text: str) -> str:
     return " ".join(tokens(text))
 
 
-def count(text: str) -> int:
-    """How many words `text` has; in scripts without spaces every character counts as one."""
-    return len(text.translate(_SPACING).split())
-
-
 def _bare(text: str) -> str:
+    """`text` without front matter, mark-up, entities, link targets and addresses."""
     text = _FRONT_MATTER.sub("", text)
     for _ in range(_LEVELS):
         before = text
-        text = _SILENT.sub(" ", text)
-        text = _TAG.sub("", _BLOCK.sub("\n", text))
+        if "<" in text:
+            text = _TAG.sub("", _BLOCK.sub("\n", _without_silent(text)))
         text = html.unescape(text)
         if text == before:
             break
-    text = _MARKDOWN_LINK.sub(r"\1", text)
-    return _TRAILERS.sub(" ", _URL.sub(" ", text))
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+    return _URL.sub(" ", _MARKDOWN_LINK.sub(r"\1", text).casefold())
 
 
-class _Folding(dict[int, str | None]):
-    """Letters, digits and marks stay, format characters vanish, all else is a space; filled as characters turn up."""
+def _without_silent(text: str) -> str:
+    """`text` without comments, scripts and styles; one that never ends is left, for then it is none."""
+    kept, at, endless = [], 0, set()
+    for found in _SILENT.finditer(text):
+        kind = (found[1] or "").lower()
+        if found.start() < at or kind in endless:
+            continue
+        end = _ENDS[kind].search(text, found.end())
+        if end is None:
+            endless.add(kind)
+            continue
+        kept.append(text[at : found.start()])
+        at = end.end()
+    return "".join([*kept, text[at:]])
+
+
+def _folded(text: str) -> str:
+    """`text` in NFKC and without case. One round is not always enough: folding may leave what composes and folds again."""
+    for _ in range(4):
+        again = unicodedata.normalize("NFKC", text.casefold())
+        if again == text:
+            break
+        text = again
+    return text
+
+
+def _without_trailers(words: list[str]) -> list[str]:
+    """`words` without the phrases that lead on to somewhere else."""
+    kept: list[str] = []
+    for word in words:
+        kept.append(word)
+        for phrase in _PHRASES_BY_END.get(word, ()):
+            if kept[-len(phrase) :] == phrase:
+                del kept[-len(phrase) :]
+                break
+    # What punctuation hid from the pattern above: longer than 400 characters no trailer is.
+    while "appeared" in kept[-80:]:
+        tail = " ".join(kept[-200:])
+        shorter = _THE_POST.sub("", tail)
+        if shorter == tail:
+            break
+        kept[-200:] = shorter.split()
+    return kept
+
+
+class _Letters(dict[int, str | None]):
+    """Letters, digits and marks stay, format characters vanish, all else is a space; filled as characters
+    turn up."""
 
     def __missing__(self, code: int) -> str | None:
-        character = chr(code)
-        category = unicodedata.category(character)
-        folded: str | None = " "
-        if category == "Cf" or code in _INVISIBLE:
-            folded = None
-        elif category[0] in "LNM":
-            folded = f" {character} " if _spaceless(code) else character
-        self[code] = folded
-        return folded
-
-
-class _Spacing(dict[int, str]):
-    """Characters of scripts without spaces become words."""
-
-    def __missing__(self, code: int) -> str:
-        self[code] = f" {chr(code)} " if _spaceless(code) else chr(code)
+        category = unicodedata.category(chr(code))
+        self[code] = None if category == "Cf" else chr(code) if category[0] in "LNM" else " "
         return self[code]
 
 
-def _spaceless(code: int) -> bool:
-    return code >= _SPACELESS[0][0] and any(low <= code <= high for low, high in _SPACELESS)
-
-
-_FOLDING, _SPACING = _Folding(), _Spacing()
+_LETTERS = _Letters()

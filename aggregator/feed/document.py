@@ -8,7 +8,7 @@ import codecs
 import html
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.parsers import expat
 

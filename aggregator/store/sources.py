@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, case, func, insert, or_, select, update
 
 from aggregator import model
 from aggregator.store import tables
@@ -20,6 +20,8 @@ _HEALTH_TIMES = ("last_polled_at", "last_success_at", "last_new_at", "next_poll_
 
 # States in which a source is polled when due.
 POLLED = (model.SourceState.ACTIVE, model.SourceState.FAILING)
+# States that only the configuration ends.
+_WITHDRAWN = (model.SourceState.PAUSED, model.SourceState.REMOVED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +168,8 @@ def finish(conn: Connection, report: model.PollReport, *, failures: float, facts
     """Write what a poll came to: its `polls` row, the source's next due time and health, and the end of the lease."""
     due = report.due
     values: dict[str, Any] = {
-        "state": report.state,
+        # The operator may have paused or removed the source while it was polled.
+        "state": case((_sources.c.state.in_(_WITHDRAWN), _sources.c.state), else_=report.state),
         "failures": failures,
         "error": report.error,
         "error_code": report.error_code,
