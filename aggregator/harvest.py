@@ -203,6 +203,8 @@ def _job(item: model.Item, configured: config.SourceConfig | None, now: datetime
 
 def _failed(item: model.Item, error: errors.AggregatorError, made: model.Draft | None, now: datetime) -> model.Visit:
     """A page that could not be had: tried again later, or given up with what the feed had."""
+    if error.code == "retry_after":
+        return _postponed(item, error, made, now)
     attempts = item.attempts + 1
     retry_after = error.retry_after if isinstance(error, errors.FetchError) else None
     due = cadence.next_try(error.code, attempts=attempts, item_id=item.id, now=now, retry_after=retry_after)
@@ -218,6 +220,22 @@ def _failed(item: model.Item, error: errors.AggregatorError, made: model.Draft |
         reason = f"{error}; given up after {attempts} {'try' if attempts == 1 else 'tries'}{tail}"
     draft_to_keep = made if made and made.word_count else None
     return model.Visit(item=item, at=now, state=state, reason=reason, attempts=attempts, due=due, draft=draft_to_keep)
+
+
+def _postponed(item: model.Item, error: errors.AggregatorError, made: model.Draft | None, now: datetime) -> model.Visit:
+    """The host asked to be left alone: nothing was tried, so nothing failed."""
+    at = error.retry_after if isinstance(error, errors.FetchError) else None
+    due = model.Due(at=at or now + timedelta(hours=1), reason="the host asked for it (Retry-After)")
+    reason = item.state_reason if item.state in _SETTLED else str(error)
+    return model.Visit(
+        item=item,
+        at=now,
+        state=item.state,
+        reason=reason,
+        attempts=item.attempts,
+        due=due,
+        draft=made if made and made.word_count else None,
+    )
 
 
 def _given_up(code: str) -> model.ItemState:

@@ -68,7 +68,10 @@ class Validators:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One document to fetch. `max_bytes` bounds it on the wire and, separately, after decoding."""
+    """One document to fetch. `max_bytes` bounds it on the wire and, separately, after decoding.
+
+    `heed_pause`: whether a Retry-After that the host gave to another request holds for this one too.
+    """
 
     url: str
     accept: str
@@ -79,6 +82,7 @@ class Request:
     auth: tuple[str, str] | None = None
     user_agent: str | None = None
     proxy: str | None = None
+    heed_pause: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

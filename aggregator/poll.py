@@ -94,6 +94,8 @@ class Poller:
             accept=ACCEPT,
             max_bytes=self._settings.http.max_feed_bytes,
             validators=source.validators,
+            # What one feed of a host was told says little of the others: each keeps its own next poll.
+            heed_pause=False,
         )
         if (configured := self._configured.get(source.name)) is not None:
             request = fetcher.personal(request, configured)

@@ -1,18 +1,18 @@
-"""One fetch: a request → a usable response, or a FetchError with its reason. Bounded in time, bytes, redirects and addresses.
+"""One fetch: a request → a usable response, or a FetchError with its reason.
 
-Never keeps cookies, never sends a Referer, never follows a redirect unchecked, never holds more than the limit.
+Bounded in time, bytes, redirects and addresses. Never keeps cookies, sends a Referer or follows a redirect unchecked.
 """
 
 import asyncio
 import base64
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from urllib.parse import urljoin
 
 import httpcore2
 import httpx2
@@ -20,353 +20,389 @@ import httpx2
 from aggregator import __version__, config, errors, markup, model
 from aggregator.net import decode, guard, manners
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PERMANENT = frozenset({301, 308})
+_MOVED = frozenset({301, 302, 303, 307, 308})
+_MOVED_FOR_GOOD = frozenset({301, 308})
 _MOST_REDIRECTS = 10
-_LONGEST_URL = 8192
 _CONNECT_LIMIT = 10.0
-_LONGEST_RETRY = timedelta(hours=24)
-# A validator that a server could not have meant (hazards, rule 8).
+# A validator beyond this was not meant to be sent back (hazards, rule 8).
 _LONGEST_VALIDATOR = 1024
-# OpenSSL, x509_vfy.h: X509_V_ERR_*.
-_EXPIRED, _WRONG_NAME = frozenset({9, 10}), frozenset({62, 63, 64})
+_KEPT_CONNECTIONS, _KEPT_SECONDS = 100, 15.0
+
+# httpcore2, `Trace`: what each of these has begun to wait for.
+_WAITS = {
+    "connection.connect_tcp.started": "the connection",
+    "connection.start_tls.started": "the TLS handshake",
+    "http11.receive_response_headers.started": "the headers of the answer",
+    "http11.receive_response_body.started": "the body of the answer",
+}
+# RemoteProtocolError for a connection that ended too early: httpcore2 http11.py, h11 _readers.py.
+_BROKEN_OFF = ("disconnected without", "peer closed connection")
 
 
 def personal(request: model.Request, source: config.SourceConfig) -> model.Request:
-    """`request` with what the source's configuration adds: its user agent anywhere, its headers, cookies and password only on
-    the source's own host."""
-    if source.user_agent:
-        request = replace(request, user_agent=source.user_agent)
-    if manners.host_of(request.url) != manners.host_of(source.url):
+    """`request` with what the source's configuration adds: its user agent anywhere; its headers, cookies and password
+    only on the site it names, which may have moved from http to https."""
+    request = replace(request, user_agent=source.user_agent or request.user_agent)
+    try:
+        asked, home = _origin(httpx2.URL(request.url)), _origin(httpx2.URL(source.url))
+    except (httpx2.InvalidURL, ValueError):
+        return request
+    secured = home == ("http", home[1], 80) and asked == ("https", home[1], 443)
+    if asked != home and not secured:
         return request
     return replace(request, headers=dict(source.headers), cookies=dict(source.cookies), auth=source.credentials)
 
 
 class Fetcher:
-    """The one client. Kept connections are reused; `aclose` ends them."""
+    """The one client: its connections are kept for a while and shared; `aclose` ends them."""
 
-    def __init__(self, settings: config.HttpSettings, ledger: manners.Manners) -> None:
-        self._settings, self._manners = settings, ledger
-        context = httpx2.create_ssl_context(trust_env=False)
-        if settings.ca_bundle is not None:
-            context.load_verify_locations(cafile=str(settings.ca_bundle))
-        backend = guard.Guard(allowed=settings.allow_networks, connect_to=settings.connect_to)
-        self._transport = _Transport(context, backend)
-        contact = f" (+{settings.contact})" if settings.contact else ""
-        self._user_agent = f"aggregator/{__version__}{contact}"
+    def __init__(self, settings: config.HttpSettings, manners: manners.Manners) -> None:
+        if settings.proxy is not None:
+            raise errors.ConfigError("http.proxy: not available in this version")
+        self._manners, self._limit = manners, settings.timeout.total_seconds()
+        allowed = guard.Allowed.of(settings.allow_networks)
+        self._transport = _Transport(_context(settings), guard.Guard(allowed=allowed, connect_to=settings.connect_to))
+        self._user_agent = f"aggregator/{__version__}" + (f" (+{settings.contact})" if settings.contact else "")
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
 
     async def fetch(self, request: model.Request) -> model.Response:
-        """The document at `request.url`, after at most ten redirects. Raises FetchError, with `url` where it happened.
+        """The document at `request.url`, after at most ten redirects. Raises FetchError, its `url` where it happened.
 
-        `settings.timeout` bounds all exchanges together; waiting for a host's turn does not count.
+        `timeout` bounds all exchanges together; waiting for a host's turn does not count.
         """
-        url, permanent, lasting = request.url, request.url, True
-        left, visited = self._settings.timeout.total_seconds(), {request.url}
-        started = time.monotonic()
-        for _ in range(_MOST_REDIRECTS + 1):
-            hop = await self._hop(request, url, left)
-            left -= hop.took
-            if hop.status not in _REDIRECTS:
-                took = timedelta(seconds=time.monotonic() - started)
-                return self._response(request, hop, permanent if lasting else "", took)
-            lasting = lasting and hop.status in _PERMANENT
-            url = _target(hop, visited)
-            permanent = url if lasting else permanent
-        raise errors.FetchError(f"more than {_MOST_REDIRECTS} redirects", code="redirects", url=url)
-
-    async def _hop(self, request: model.Request, url: str, left: float) -> "_Hop":
-        parsed = _checked(url, request.url)
-        async with self._manners.turn(url):
-            exchange = _Exchange(url)
-            try:
-                async with asyncio.timeout(max(left, 0.0)):
-                    return await self._exchange(request, parsed, exchange)
-            except errors.FetchError as exc:
-                exc.url = exc.url or url
-                raise
-            except Exception as exc:
-                raise _mapped(exc, exchange, self._settings.timeout) from exc
-
-    async def _exchange(self, request: model.Request, url: httpx2.URL, exchange: "_Exchange") -> "_Hop":
-        started = time.monotonic()
-        headers = self._headers(request, exchange.url)
-        limits = {"connect": _CONNECT_LIMIT, "read": None, "write": None, "pool": None}
-        answer = await self._transport.handle_async_request(
-            httpx2.Request("GET", url, headers=headers, extensions={"timeout": limits})
-        )
-        exchange.waiting_for = "the body"
+        url = request.url
         try:
-            status, told = answer.status_code, _lower(answer.headers)
-            body, wire = b"", 0
-            if status == HTTPStatus.OK:
-                body, wire = await _body(answer, told, request.max_bytes)
-        finally:
-            await answer.aclose()
-        conditional = "if-none-match" in headers or "if-modified-since" in headers
-        took = time.monotonic() - started
-        return _Hop(
-            url=exchange.url,
-            status=status,
-            headers=told,
-            body=body,
-            wire_bytes=wire,
-            took=took,
-            conditional=conditional,
-        )
+            hop, spent = _first(request), 0.0
+            for _ in range(_MOST_REDIRECTS + 1):
+                url = hop.name
+                async with self._manners.turn(url, heed_pause=request.heed_pause):
+                    began = time.monotonic()
+                    answer = await self._exchange(request, hop, self._limit - spent)
+                    spent += time.monotonic() - began
+                if answer.status not in _MOVED:
+                    return self._response(hop, answer, timedelta(seconds=spent))
+                hop = _redirected(request, hop, answer)
+            raise errors.FetchError(f"more than {_MOST_REDIRECTS} redirects", code="redirects", status=answer.status)
+        except errors.FetchError as exc:
+            exc.url = exc.url or url
+            raise
 
-    def _headers(self, request: model.Request, url: str) -> dict[str, str]:
-        headers = {
-            "user-agent": request.user_agent or self._user_agent,
-            "accept": request.accept,
-            "accept-encoding": decode.ACCEPTED,
-        }
-        if _origin(url) == _origin(request.url):
+    # ------------------------------------------------------------------------------------------------- one exchange
+
+    async def _exchange(self, request: model.Request, hop: "_Hop", left: float) -> "_Answer":
+        watch = _Watch()
+        try:
+            async with asyncio.timeout(left):
+                with _edge(watch):
+                    return await self._ask(request, hop, watch)
+        except TimeoutError as exc:
+            said = f"not done within {self._limit:g} s: waiting for {watch.waiting_for}"
+            raise errors.TransportError(said, code="timeout") from exc
+
+    async def _ask(self, request: model.Request, hop: "_Hop", watch: "_Watch") -> "_Answer":
+        async with self._sent(request, hop, watch) as response:
+            status, headers = response.status_code, dict(response.headers.items())
+            body, wire_bytes = b"", 0
+            if status == HTTPStatus.OK:
+                body, wire_bytes = await _body(response, request.max_bytes)
+            elif status == HTTPStatus.NOT_MODIFIED:
+                # It has no body; only one that was read to its end leaves the connection fit for use.
+                await response.aread()
+        return _Answer(status=status, headers=headers, body=body, wire_bytes=wire_bytes)
+
+    @asynccontextmanager
+    async def _sent(self, request: model.Request, hop: "_Hop", watch: "_Watch") -> AsyncIterator[httpx2.Response]:
+        """The answer to `hop`, with its body still to come."""
+        limits = {"connect": min(_CONNECT_LIMIT, self._limit), "read": None, "write": None, "pool": None}
+        sent = httpx2.Request(
+            "GET",
+            hop.url,
+            headers=self._headers(request, hop),
+            extensions={"timeout": limits, "trace": watch.trace},
+        )
+        try:
+            response = await self._transport.handle_async_request(sent)
+        except (httpx2.NetworkError, httpx2.RemoteProtocolError):
+            if watch.connected:
+                raise
+            # A kept connection that the server closed just then (RFC 9112 §9.3.1): no word about the document.
+            response = await self._transport.handle_async_request(sent)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    def _headers(self, request: model.Request, hop: "_Hop") -> Mapping[str, str]:
+        headers = {"user-agent": request.user_agent or self._user_agent, "accept": request.accept}
+        if hop.own:
             headers |= {name.lower(): value for name, value in request.headers.items()}
             if request.cookies:
                 headers["cookie"] = "; ".join(f"{name}={value}" for name, value in request.cookies.items())
             if request.auth is not None:
                 headers["authorization"] = "Basic " + base64.b64encode(":".join(request.auth).encode()).decode()
-        if request.validators.url == url:
-            if request.validators.etag:
-                headers["if-none-match"] = request.validators.etag
-            if request.validators.last_modified:
-                headers["if-modified-since"] = request.validators.last_modified
-        return headers
+        if hop.validators.etag:
+            headers["if-none-match"] = hop.validators.etag
+        if hop.validators.last_modified:
+            headers["if-modified-since"] = hop.validators.last_modified
+        return headers | {"accept-encoding": decode.ACCEPTED}
 
-    def _response(self, request: model.Request, hop: "_Hop", permanent: str, took: timedelta) -> model.Response:
-        if hop.status not in (200, 304) or (hop.status == HTTPStatus.NOT_MODIFIED and not hop.conditional):
-            raise self._refused(hop)
-        told = _validators(hop)
-        if hop.status == HTTPStatus.NOT_MODIFIED:
-            old = request.validators
+    # ---------------------------------------------------------------------------------------------------- its meaning
+
+    def _response(self, hop: "_Hop", answer: "_Answer", took: timedelta) -> model.Response:
+        unasked = answer.status == HTTPStatus.NOT_MODIFIED and not hop.validators
+        if answer.status not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED) or unasked:
+            raise self._refusal(hop, answer)
+        told = _validators(hop.name, answer.headers)
+        if answer.status == HTTPStatus.NOT_MODIFIED:
+            old = hop.validators
             told = replace(old, etag=told.etag or old.etag, last_modified=told.last_modified or old.last_modified)
         return model.Response(
-            url=hop.url,
-            permanent_url=permanent or request.url,
-            status=hop.status,
-            headers=hop.headers,
-            body=hop.body,
-            wire_bytes=hop.wire_bytes,
+            url=hop.name,
+            permanent_url=hop.permanent,
+            status=answer.status,
+            headers=answer.headers,
+            body=answer.body,
+            wire_bytes=answer.wire_bytes,
             took=took,
             validators=told,
         )
 
-    def _refused(self, hop: "_Hop") -> errors.FetchError:
-        if hop.status == HTTPStatus.NOT_MODIFIED:
-            return errors.StatusError(
-                "HTTP 304 to a request without conditions", code="unasked_304", status=304, url=hop.url
-            )
-        said = f"HTTP {hop.status} {_phrase(hop.status)}".strip()
-        if hop.status == HTTPStatus.GONE:
-            return errors.GoneError(said, status=hop.status, url=hop.url)
-        retry_after = _retry_after(hop.headers.get("retry-after"), datetime.now(UTC))
-        if retry_after is not None and hop.status in (429, 503):
-            self._manners.pause(hop.url, retry_after)
-        return errors.StatusError(
-            said, code=f"http_{hop.status}", status=hop.status, retry_after=retry_after, url=hop.url
-        )
+    def _refusal(self, hop: "_Hop", answer: "_Answer") -> errors.StatusError:
+        status = answer.status
+        if status == HTTPStatus.NOT_MODIFIED:
+            # Taken for "unchanged" it would hide the document for ever.
+            said = "HTTP 304 Not Modified, to a request without conditions"
+            return errors.StatusError(said, code="unasked_304", status=status)
+        said = f"HTTP {status} {_phrase(status)}".strip()
+        if status == HTTPStatus.GONE:
+            return errors.GoneError(said, status=status)
+        retry_after = None
+        if status == HTTPStatus.TOO_MANY_REQUESTS or 500 <= status <= 599:
+            retry_after = _retry_after(answer.headers.get("retry-after", ""), datetime.now(UTC))
+        if retry_after is not None:
+            self._manners.pause(hop.name, retry_after)
+        return errors.StatusError(said, code=f"http_{status}", status=status, retry_after=retry_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Hop:
-    """One answer; `took` in seconds, `conditional` whether validators were sent."""
+    """One URL of a chain of redirects.
 
-    url: str
+    `name` is the URL as it is told to others, `own` whether the chain never left the origin of the request, `permanent`
+    how far it led by permanent redirects alone and `lasting` whether that is here; `validators` are those to be sent.
+    """
+
+    url: httpx2.URL
+    name: str
+    own: bool
+    permanent: str
+    lasting: bool
+    validators: model.Validators
+    before: frozenset[httpx2.URL]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
     wire_bytes: int
-    took: float
-    conditional: bool
 
 
 @dataclass(slots=True)
-class _Exchange:
-    """What an exchange is at, to say where it got stuck."""
+class _Watch:
+    """How far an exchange has come: what it waits for, and whether a connection was made for it."""
 
-    url: str
-    waiting_for: str = "an answer"
+    waiting_for: str = "a free connection"
+    connected: bool = False
+
+    async def trace(self, event: str, _info: Mapping[str, object]) -> None:
+        """Called by httpcore2 at every step."""
+        self.waiting_for = _WAITS.get(event, self.waiting_for)
+        self.connected = self.connected or event.startswith("connection.connect_tcp")
 
 
 class _Transport(httpx2.AsyncHTTPTransport):
-    """httpx's transport over a pool with our backend, which its own constructor has no argument for."""
+    """httpx2's transport over a pool with our backend, for which its constructor has no argument."""
 
     def __init__(self, context: ssl.SSLContext, backend: guard.Guard) -> None:
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=context,
-            max_connections=200,
-            max_keepalive_connections=50,
-            keepalive_expiry=15.0,
-            http1=True,
-            http2=False,
+            # The seats of the engine bound how many are in use; waiting here would use up the time of the request.
+            max_connections=None,
+            max_keepalive_connections=_KEPT_CONNECTIONS,
+            keepalive_expiry=_KEPT_SECONDS,
             network_backend=backend,
         )
 
 
-# ---------------------------------------------------------------------------------------------------------- requests
+def _context(settings: config.HttpSettings) -> ssl.SSLContext:
+    """Trusts the authorities of the system and those of `ca_bundle`."""
+    context = httpx2.create_ssl_context(trust_env=False)
+    if settings.ca_bundle is not None:
+        try:
+            context.load_verify_locations(cafile=str(settings.ca_bundle))
+        except OSError as exc:
+            said = f"http.ca_bundle: {settings.ca_bundle} cannot be read as certificates: {markup.line(str(exc), 200)}"
+            raise errors.ConfigError(said) from exc
+    return context
 
 
-def _checked(url: str, asked: str) -> httpx2.URL:
-    """`url` parsed, if it may be asked for. Raises BlockedError."""
-    if len(url) > _LONGEST_URL:
-        raise errors.BlockedError(f"the address is longer than {_LONGEST_URL} characters", code="url", url=url[:200])
-    try:
-        parsed = httpx2.URL(url)
-        first = httpx2.URL(asked)
-        # An IDNA error shows itself only here.
-        host = parsed.raw_host
-    except (httpx2.InvalidURL, ValueError) as exc:
-        raise errors.BlockedError(
-            f"not an address that can be asked for: {markup.line(str(exc), 200)}", code="url", url=url
-        ) from exc
-    if parsed.scheme not in ("http", "https"):
-        raise errors.BlockedError(f"only http and https are asked, not {parsed.scheme[:20]!r}", code="scheme", url=url)
-    if not host:
-        raise errors.BlockedError("the address has no host", code="url", url=url)
-    port = parsed.port or (443 if parsed.scheme == "https" else 80)
-    if not 0 < port < 65536:
-        raise errors.BlockedError(f"there is no port {port}", code="url", url=url)
-    if port not in (80, 443) and port < 1024 and port != first.port:
-        raise errors.BlockedError(f"port {port} is not one that is asked", code="port", url=url)
-    return (
-        parsed.copy_with(fragment=None, username=None, password=None) if parsed.userinfo or parsed.fragment else parsed
+# ----------------------------------------------------------------------------------------------------------- hops
+
+
+def _first(request: model.Request) -> _Hop:
+    if request.proxy is not None:
+        raise errors.BlockedError("a proxy for one source is not available in this version", code="proxy")
+    url = guard.checked(request.url, port=_stated_port(request.url))
+    name = request.url if not httpx2.URL(request.url).userinfo else str(url)
+    return _Hop(
+        url=url,
+        name=name,
+        own=True,
+        permanent=name,
+        lasting=True,
+        validators=_for(name, request),
+        before=frozenset({url}),
     )
 
 
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parsed = httpx2.URL(url)
-    return parsed.scheme, parsed.host, parsed.port
-
-
-def _target(hop: _Hop, visited: set[str]) -> str:
-    """Where a redirect leads. Raises FetchError for none, a bad one, or one that was there before."""
-    location = hop.headers.get("location", "").strip()
-    try:
-        # RFC 9110 §10.2.2: the value is bytes; browsers read it as UTF-8.
-        location = (
-            location.encode("latin-1", "ignore").decode("utf-8", "replace") if not location.isascii() else location
-        )
-        target = urljoin(hop.url, location).partition("#")[0]
-    except ValueError as exc:
-        raise errors.FetchError(
-            f"a redirect to nowhere: {markup.line(location, 200)!r}", code="bad_redirect", url=hop.url
-        ) from exc
+def _redirected(request: model.Request, hop: _Hop, answer: _Answer) -> _Hop:
+    """Where `answer` sends us. Raises FetchError (`bad_redirect`, `redirect_loop`) and BlockedError."""
+    location = answer.headers.get("location", "").strip()
     if not location:
-        raise errors.FetchError(
-            f"HTTP {hop.status} without an address to go to", code="bad_redirect", status=hop.status, url=hop.url
-        )
-    if target in visited:
-        raise errors.FetchError(
-            "the redirects go round in a circle", code="redirect_loop", status=hop.status, url=hop.url
-        )
-    visited.add(target)
-    return target
+        said = f"HTTP {answer.status} without a Location to go to"
+        raise errors.FetchError(said, code="bad_redirect", status=answer.status)
+    try:
+        # What has a scheme stands for itself: joined, `http:///x` would mean this host.
+        absolute = location if httpx2.URL(location).scheme else str(hop.url.join(location))
+        url = guard.checked(absolute, port=_stated_port(request.url))
+    except errors.BlockedError as exc:
+        if exc.code == "url":
+            raise _bad_redirect(answer, location) from exc
+        raise errors.BlockedError(f"redirected to what is refused: {exc}", code=exc.code, status=answer.status) from exc
+    except (httpx2.InvalidURL, ValueError) as exc:
+        raise _bad_redirect(answer, location) from exc
+    if url in hop.before:
+        raise errors.FetchError("the redirects go round in a circle", code="redirect_loop", status=answer.status)
+    name, lasting = str(url), hop.lasting and answer.status in _MOVED_FOR_GOOD
+    return _Hop(
+        url=url,
+        name=name,
+        own=hop.own and _origin(url) == _origin(hop.url),
+        permanent=name if lasting else hop.permanent,
+        lasting=lasting,
+        validators=_for(name, request),
+        before=hop.before | {url},
+    )
 
 
-# ---------------------------------------------------------------------------------------------------------- answers
+def _bad_redirect(answer: _Answer, location: str) -> errors.FetchError:
+    said = f"redirected to what is no URL: {markup.line(config.redact(location), 100)}"
+    return errors.FetchError(said, code="bad_redirect", status=answer.status)
 
 
-async def _body(answer: httpx2.Response, headers: Mapping[str, str], limit: int) -> tuple[bytes, int]:
-    """The decoded body and its size on the wire, both within `limit`."""
-    stated = headers.get("content-length", "")
+def _stated_port(url: str) -> int | None:
+    """The port that the operator, or the feed, names: for those few who publish below 1024."""
+    try:
+        return httpx2.URL(url).port
+    except (httpx2.InvalidURL, ValueError):
+        return None
+
+
+def _origin(url: httpx2.URL) -> tuple[str, bytes, int]:
+    return url.scheme, url.raw_host, guard.port_of(url)
+
+
+def _for(name: str, request: model.Request) -> model.Validators:
+    """RFC 9110 §13.1: they mean something only to the URL that gave them."""
+    return request.validators if request.validators.url == name else model.Validators()
+
+
+# -------------------------------------------------------------------------------------------------------- answers
+
+
+async def _body(response: httpx2.Response, limit: int) -> tuple[bytes, int]:
+    """The decoded body and its size on the wire, each within `limit`."""
+    large = errors.TooLargeError(f"the document is larger than {decode.size(limit)}", code="too_large", status=200)
+    stated = response.headers.get("content-length", "")
     if stated.isdigit() and int(stated) > limit:
-        raise errors.TooLargeError(f"the document is larger than {decode.size(limit)}", code="too_large")
-    decoder, wire = decode.Decoder(headers.get("content-encoding", ""), limit), 0
-    async for part in answer.aiter_raw():
-        wire += len(part)
-        if wire > limit:
-            raise errors.TooLargeError(f"the document is larger than {decode.size(limit)}", code="too_large")
-        decoder.feed(part)
-    return decoder.finish(), wire
+        raise large
+    decoder = decode.Decoder(response.headers.get("content-encoding", ""), limit)
+    body, wire_bytes = bytearray(), 0
+    async with aclosing(response.aiter_raw()) as chunks:
+        async for chunk in chunks:
+            wire_bytes += len(chunk)
+            if wire_bytes > limit:
+                raise large
+            for piece in decoder.feed(chunk):
+                body += piece
+                # A kilobyte may hold a megabyte of work: others get their turn in between.
+                await asyncio.sleep(0)
+    decoder.finish()
+    return bytes(body), wire_bytes
 
 
-def _lower(headers: httpx2.Headers) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
-
-
-def _validators(hop: _Hop) -> model.Validators:
-    def usable(value: str | None) -> str | None:
+def _validators(url: str, headers: Mapping[str, str]) -> model.Validators:
+    def usable(value: str) -> str | None:
         fits = value and len(value) <= _LONGEST_VALIDATOR and value.isascii() and value.isprintable()
         return value if fits else None
 
-    return model.Validators(
-        url=hop.url, etag=usable(hop.headers.get("etag")), last_modified=usable(hop.headers.get("last-modified"))
-    )
+    etag, last_modified = usable(headers.get("etag", "")), usable(headers.get("last-modified", ""))
+    return model.Validators(url=url, etag=etag, last_modified=last_modified)
 
 
-def _retry_after(value: str | None, now: datetime) -> datetime | None:
-    """RFC 9110 §10.2.3: seconds or a date; not before now, not beyond a day."""
-    if not value:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        at = now + min(timedelta(seconds=min(int(text), 10**6)), _LONGEST_RETRY)
+def _retry_after(value: str, now: datetime) -> datetime | None:
+    """RFC 9110 §10.2.3: seconds or a date, as a whole second from now to a day ahead; None for anything else."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        # Seven digits are more than a day; a few thousand of them would overflow.
+        at = now + (timedelta(seconds=int(value)) if len(value) < 7 else manners.LONGEST_PAUSE)
     else:
         try:
-            at = parsedate_to_datetime(text)
-        except ValueError:
+            date = parsedate_to_datetime(value)
+            at = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+        except (ValueError, OverflowError):
             return None
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max(at, now), now + _LONGEST_RETRY).astimezone(UTC).replace(microsecond=0)
+    if at.microsecond or at < now:
+        at = max(at, now).replace(microsecond=0) + timedelta(seconds=1)
+    return min(at, (now + manners.LONGEST_PAUSE).replace(microsecond=0))
 
 
 def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
 
 
-# ----------------------------------------------------------------------------------------------------------- errors
+# --------------------------------------------------------------------------------------------------------- errors
 
 
-def _mapped(exc: Exception, exchange: _Exchange, limit: timedelta) -> errors.FetchError:
-    """What went wrong on the wire, as one of ours."""
-    url = exchange.url
-    if isinstance(exc, httpx2.ConnectTimeout):
-        return errors.TransportError(f"no connection within {_CONNECT_LIMIT:g} s", code="timeout", url=url)
-    if isinstance(exc, (TimeoutError, httpx2.TimeoutException)):
-        said = f"not done within {limit.total_seconds():g} s: still waiting for {exchange.waiting_for}"
-        return errors.TransportError(said, code="timeout", url=url)
-    if (tls := _cause(exc, ssl.SSLError)) is not None:
-        return _tls(tls, url)
-    if isinstance(exc, httpx2.ConnectError):
-        refused = _cause(exc, ConnectionRefusedError) is not None
-        said = "connection refused" if refused else f"cannot connect: {_said(exc)}"
-        return errors.TransportError(said, code="connect", url=url)
-    if isinstance(exc, (httpx2.ReadError, httpx2.WriteError)):
-        return errors.TransportError(
-            f"the server broke off while we waited for {exchange.waiting_for}", code="reset", url=url
-        )
+@contextmanager
+def _edge(watch: _Watch) -> Iterator[None]:
+    """Foreign exceptions become ours: all of them, for the libraries raise more than they say (hazards, rule 5)."""
+    try:
+        yield
+    except errors.FetchError:
+        raise
+    except Exception as exc:
+        raise _mapped(exc, watch) from exc
+
+
+def _mapped(exc: Exception, watch: _Watch) -> errors.FetchError:
+    said = markup.line(config.redact(str(exc)), 200)
+    if isinstance(exc, ssl.SSLError):
+        return guard.tls_error(exc)
+    if isinstance(exc, httpx2.TimeoutException | TimeoutError):
+        return errors.TransportError(f"timed out waiting for {watch.waiting_for}", code="timeout")
+    broken_off = isinstance(exc, httpx2.RemoteProtocolError) and any(words in said for words in _BROKEN_OFF)
+    if broken_off or isinstance(exc, httpx2.NetworkError | OSError):
+        text = f"the server closed the connection while we waited for {watch.waiting_for}"
+        return errors.TransportError(text, code="reset")
     if isinstance(exc, httpx2.RemoteProtocolError):
-        code = "reset" if "disconnected" in str(exc) or "closed connection" in str(exc) else "protocol"
-        return errors.TransportError(f"not an HTTP answer: {_said(exc)}", code=code, url=url)
-    return errors.TransportError(f"{type(exc).__name__}: {_said(exc)}", code="protocol", url=url)
-
-
-def _tls(exc: Exception, url: str) -> errors.FetchError:
-    verify = getattr(exc, "verify_code", 0)
-    if verify in _EXPIRED:
-        return errors.TransportError(
-            "the server's certificate has expired or is not valid yet", code="tls_expired", url=url
-        )
-    if verify in _WRONG_NAME:
-        return errors.TransportError("the server's certificate is for another name", code="tls_name", url=url)
-    if verify:
-        return errors.TransportError(
-            f"the server's certificate is not trusted: {_said(exc)}", code="tls_authority", url=url
-        )
-    return errors.TransportError(f"no TLS connection: {_said(exc)}", code="tls", url=url)
-
-
-def _cause(exc: BaseException | None, kind: type[Exception]) -> Exception | None:
-    while exc is not None:
-        if isinstance(exc, kind):
-            return exc
-        exc = exc.__cause__ or exc.__context__
-    return None
-
-
-def _said(exc: Exception) -> str:
-    return markup.line(config.redact(str(exc)), 300) or type(exc).__name__
+        return errors.TransportError(f"the answer is not proper HTTP: {said}", code="protocol")
+    if isinstance(exc, httpx2.LocalProtocolError | UnicodeError):
+        # Its text would show the header, which may be a password.
+        return errors.TransportError("the request cannot be written as HTTP: look at its headers", code="protocol")
+    return errors.TransportError(f"{type(exc).__name__}: {said}", code="protocol")

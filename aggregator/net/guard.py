@@ -1,96 +1,222 @@
-"""Which addresses may be contacted: a network backend that resolves once, checks every address and connects to a checked one."""
+"""Which URLs and addresses may be contacted, and a network backend that contacts no other.
+
+A name is resolved once, every address of it is checked, and the connection goes to a checked one: between the check and
+the connection there is nothing that could change.
+"""
 
 import asyncio
 import ipaddress
+import itertools
+import re
 import socket
+import ssl
+import threading
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import httpcore2
+import httpx2
 
-from aggregator import errors
+from aggregator import errors, markup
 
-_RESOLVERS = 16
-_RESOLVE_LIMIT = 8.0
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# What `is_global` of Python 3.11 gets wrong (hazards §3, §4.3).
-_NOT_PUBLIC_4 = tuple(map(ipaddress.IPv4Network, ("192.0.0.0/24", "192.88.99.0/24")))
+LONGEST_URL = 8192
+# Below 1024 live services that a request could be made to speak to; these two are the web.
+_WEB_PORTS = frozenset({80, 443})
+
+# Names and addresses, once httpx2 has turned other alphabets into these letters; it lets much else through, percent-encoded.
+_HOST = re.compile(rb"[0-9A-Za-z._:-]+")
+
+_LOOKUPS = 16
+_LOOKUP_LIMIT = 8.0
+# Of a name with more addresses than these the rest is not tried: it would not be reached within the limit.
+_MOST_ADDRESSES = 6
+
+# The IANA special-purpose registries, spelled out: `is_global` of Python 3.11 lets eleven of them through (hazards §3),
+# and it changes from release to release. The narrower first, for its name.
+_SPECIAL = tuple(
+    (ipaddress.ip_network(network), name)
+    for network, name in (
+        ("0.0.0.0/32", "unspecified"),
+        ("0.0.0.0/8", "this network"),
+        ("10.0.0.0/8", "private"),
+        ("100.64.0.0/10", "carrier NAT"),
+        ("127.0.0.0/8", "loopback"),
+        ("168.63.129.16/32", "cloud metadata"),
+        ("169.254.169.254/32", "cloud metadata"),
+        ("169.254.0.0/16", "link-local"),
+        ("172.16.0.0/12", "private"),
+        ("192.0.0.0/24", "reserved"),
+        ("192.0.2.0/24", "documentation"),
+        ("192.88.99.0/24", "6to4"),
+        ("192.168.0.0/16", "private"),
+        ("198.18.0.0/15", "benchmarking"),
+        ("198.51.100.0/24", "documentation"),
+        ("203.0.113.0/24", "documentation"),
+        ("224.0.0.0/4", "multicast"),
+        ("255.255.255.255/32", "broadcast"),
+        ("240.0.0.0/4", "reserved"),
+        ("::/128", "unspecified"),
+        ("::1/128", "loopback"),
+        ("::/96", "IPv4-compatible"),
+        ("64:ff9b:1::/48", "local NAT64"),
+        ("fc00::/7", "private"),
+        ("fe80::/10", "link-local"),
+        ("fec0::/10", "site-local"),
+        ("ff00::/8", "multicast"),
+        ("2001::/32", "Teredo"),
+        ("2001::/23", "reserved"),
+        ("2001:db8::/32", "documentation"),
+        ("2002::/16", "6to4"),
+        ("3fff::/20", "documentation"),
+    )
+)
 _PUBLIC_6 = ipaddress.IPv6Network("2000::/3")
-_NOT_PUBLIC_6 = tuple(map(ipaddress.IPv6Network, ("2001::/23", "2002::/16", "2001:db8::/32", "3fff::/20")))
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
+# OpenSSL, x509_vfy.h: X509_V_ERR_*.
+_CERTIFICATE = {
+    9: ("tls_expired", "the server's certificate is not valid yet"),
+    10: ("tls_expired", "the server's certificate has expired"),
+    2: ("tls_authority", "the server's certificate is from an unknown authority"),
+    18: ("tls_authority", "the server's certificate is signed by itself"),
+    19: ("tls_authority", "the server's certificate is from an unknown authority"),
+    20: ("tls_authority", "the server's certificate is from an unknown authority"),
+    21: ("tls_authority", "the server's certificate cannot be traced to a known authority"),
+    62: ("tls_name", "the server's certificate is for another name"),
+    64: ("tls_name", "the server's certificate is for another name"),
+}
 
-def public(address: str) -> bool:
-    """Whether `address` is of the public internet. Forms that carry an IPv4 address are judged by that."""
+
+# ------------------------------------------------------------------------------------------------------------ URLs
+
+
+def checked(url: str, *, port: int | None = None) -> httpx2.URL:
+    """`url` as it may be asked for, without user, password and fragment; `port` is allowed besides the usual ones.
+
+    Raises BlockedError (`url`, `scheme`, `port`).
+    """
+    if len(url) > LONGEST_URL:
+        raise errors.BlockedError(f"the URL is longer than {LONGEST_URL} characters", code="url")
     try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.scope_id:
-            return False
-        if parsed.ipv4_mapped is not None:
-            return _public_4(parsed.ipv4_mapped)
-        if parsed in _NAT64:
-            return _public_4(ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF))
-        return parsed in _PUBLIC_6 and not any(parsed in network for network in _NOT_PUBLIC_6)
-    return _public_4(parsed)
+        parsed = httpx2.URL(url)
+        # What is wrong with an international name shows itself only here.
+        host = parsed.raw_host
+    except (httpx2.InvalidURL, ValueError) as exc:
+        raise errors.BlockedError("not a URL that can be asked for", code="url") from exc
+    if parsed.scheme not in ("http", "https"):
+        said = f"{markup.line(parsed.scheme, 20)}: URLs" if parsed.scheme else "URLs without a scheme"
+        raise errors.BlockedError(f"{said} are not asked for, only http and https", code="scheme")
+    if not _HOST.fullmatch(host):
+        raise errors.BlockedError("the URL has no host" if not host else "the URL's host is no name", code="url")
+    asked = port_of(parsed)
+    if not 1 <= asked <= 65535:
+        raise errors.BlockedError("the port of the URL is not from 1 to 65535", code="port")
+    if asked < 1024 and asked not in _WEB_PORTS and asked != port:
+        raise errors.BlockedError(f"port {asked} is not one of the web's", code="port")
+    return parsed.copy_with(userinfo=b"", fragment=None)
 
 
-def _public_4(address: ipaddress.IPv4Address) -> bool:
-    special = address.is_multicast or address.is_reserved or any(address in network for network in _NOT_PUBLIC_4)
-    return address.is_global and not special
+def port_of(url: httpx2.URL) -> int:
+    """The port of `url`, stated or not."""
+    if url.port is not None:
+        return url.port
+    return 443 if url.scheme == "https" else 80
+
+
+# ------------------------------------------------------------------------------------------------------- addresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One line of `allow_networks`: a network or a host name, on one port or on all."""
+class Allowed:
+    """What `http.allow_networks` lists: networks and host names, for one port or (None) for all."""
 
-    network: ipaddress.IPv4Network | ipaddress.IPv6Network | None = None
-    host: str | None = None
-    port: int | None = None
+    networks: tuple[tuple[_Network, int | None], ...] = ()
+    hosts: frozenset[tuple[str, int]] = frozenset()
 
-    def admits(self, host: str, address: str, port: int) -> bool:
-        """Whether this address, to which `host` resolved, may be contacted on `port`."""
-        if self.port is not None and self.port != port:
-            return False
-        if self.network is None:
-            return self.host == host.lower()
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return parsed.version == self.network.version and parsed in self.network
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Self:
+        """From `10.0.0.0/8`, `10.0.0.0/8:8080`, `10.0.0.5:8080`, `[::1]:80`, `host.example:8080`. Raises ValueError."""
+        networks: list[tuple[_Network, int | None]] = []
+        hosts: set[tuple[str, int]] = set()
+        for text in texts:
+            if (network := _network(text)) is not None:
+                networks.append((network, None))
+                continue
+            left, port = _parted(text)
+            if (network := _network(left)) is not None:
+                networks.append((network, port))
+            else:
+                hosts.add((left.lower(), port))
+        return cls(networks=tuple(networks), hosts=frozenset(hosts))
 
-
-def rule(text: str) -> Rule:
-    """`10.0.0.0/8`, `10.0.0.0/8:8080`, `10.0.0.5:8080`, `[::1]:80`, `host.example:8080`, or an address alone."""
-    bare = text.strip()
-    if (network := _network(bare.strip("[]"))) is not None:
-        return Rule(network=network)
-    left, _, port = bare.rpartition(":")
-    network = _network(left.strip("[]"))
-    return Rule(network=network, host=None if network else left.lower(), port=int(port))
+    def lists(self, address: _Address, port: int) -> bool:
+        """Whether it is in one of the networks; a network holds no address of the other version."""
+        return any(at in (None, port) and address in network for network, at in self.networks)
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+NOTHING = Allowed()
+
+
+def check(address: str, port: int, allowed: Allowed = NOTHING) -> str | None:
+    """Why `address` may not be contacted on `port`, in a word or two; None if it may.
+
+    IPv6 forms that carry an IPv4 address to where it would be reached (mapped, NAT64) are judged by that address.
+    """
     try:
-        return ipaddress.ip_network(text, strict=False)
+        outer = ipaddress.ip_address(address)
+    except ValueError:
+        return "no address"
+    inner = _inner(outer)
+    if allowed.lists(outer, port) or allowed.lists(inner, port):
+        return None
+    for network, name in _SPECIAL:
+        if inner in network:
+            return name
+    return "not public" if inner.version == 6 and inner not in _PUBLIC_6 else None
+
+
+def _inner(address: _Address) -> _Address:
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def _network(text: str) -> _Network | None:
+    try:
+        return ipaddress.ip_network(text)
     except ValueError:
         return None
 
 
-class Guard(httpcore2.AsyncNetworkBackend):
-    """Connects where it is allowed to. The name is resolved here and nowhere else, so it cannot change its answer between the
-    check and the connection; TLS above still verifies the name. `connect_to` is curl's: its targets count as allowed."""
+def _parted(text: str) -> tuple[str, int]:
+    """`host:port` or `[IPv6]:port`."""
+    host, _, port = text.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
-    def __init__(self, *, allowed: Sequence[str] = (), connect_to: Mapping[str, str] | None = None) -> None:
-        self._rules = tuple(rule(text) for text in allowed)
-        self._connect_to = dict(connect_to or {})
-        self._inner = httpcore2.AnyIOBackend()
-        self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolver")
+
+# --------------------------------------------------------------------------------------------------------- backend
+
+
+class Guard(httpcore2.AsyncNetworkBackend):
+    """Connects where it may. `connect_to` is curl's --connect-to: its targets count as allowed, and TLS still asks for
+    the certificate of the name in the URL.
+
+    Raises BlockedError (`address`) and TransportError (`dns`, `connect`, `timeout`, `tls` and its kinds).
+    """
+
+    def __init__(self, *, allowed: Allowed, connect_to: Mapping[str, str]) -> None:
+        self._allowed = allowed
+        self._connect_to = {key.lower(): _parted(target) for key, target in connect_to.items()}
+        self._tcp = httpcore2.AnyIOBackend()
+        self._resolver = _Resolver()
 
     async def connect_tcp(
         self,
@@ -100,51 +226,165 @@ class Guard(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """A connection to a checked address of `host`. Raises BlockedError, or TransportError with code `dns`."""
-        target = self._connect_to.get(f"{host}:{port}") or self._connect_to.get(f"*:{port}")
-        if target is not None:
-            name, _, number = target.rpartition(":")
-            return await self._inner.connect_tcp(name.strip("[]"), int(number), timeout, local_address, socket_options)
-        addresses = await self._resolve(host, port)
-        for address in addresses:
-            self._check(host, address, port)
+        """A connection to a checked address of `host`, each tried in turn within `timeout` seconds in all."""
+        addresses, at = await self._route(host.lower(), port)
+        loop = asyncio.get_running_loop()
+        ends = None if timeout is None else loop.time() + timeout
         failed: Exception | None = None
-        for address in addresses:
+        for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            limit = None if ends is None else max(ends - loop.time(), 0.0) / left
             try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                stream = await self._tcp.connect_tcp(address, at, limit, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as exc:
                 failed = exc
-        raise failed or errors.TransportError(f"no such host: {host} (DNS gave no address)", code="dns")
+            else:
+                return _Stream(stream, host)
+        raise _unconnected(f"{host}:{port}", failed, timeout) from failed
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    def _check(self, host: str, address: str, port: int) -> None:
-        if public(address) or any(one.admits(host, address, port) for one in self._rules):
-            return
-        named = f"{host} ({address})" if host.strip("[]") != address else address
-        raise errors.BlockedError(
-            f"{named} is not a public address; http.allow_networks would have to allow it", code="address"
-        )
+    async def _route(self, host: str, port: int) -> tuple[Sequence[str], int]:
+        """The addresses to try for `host`, all checked, and the port."""
+        shown = f"[{host}]" if ":" in host else host
+        target = self._connect_to.get(f"{shown}:{port}") or self._connect_to.get(f"*:{port}")
+        if target is not None:
+            return await self._resolver.addresses(*target), target[1]
+        addresses = await self._resolver.addresses(host, port)
+        if (host, port) not in self._allowed.hosts:
+            for address in addresses:
+                if (flaw := check(address, port, self._allowed)) is not None:
+                    said = address if address == host else f"{markup.line(host, 100)} is at {address}, which"
+                    raise errors.BlockedError(
+                        f"{said} is not a public address ({flaw}); http.allow_networks does not list it", code="address"
+                    )
+        return _interleaved(addresses)[:_MOST_ADDRESSES], port
 
-    async def _resolve(self, host: str, port: int) -> tuple[str, ...]:
+
+def _interleaved(addresses: Sequence[str]) -> Sequence[str]:
+    """In the order of the resolver, but IPv4 and IPv6 by turns: one that is not routed must not use up the time."""
+    six = [address for address in addresses if ":" in address]
+    four = [address for address in addresses if ":" not in address]
+    both = (six, four) if six and addresses[0] == six[0] else (four, six)
+    return [address for pair in itertools.zip_longest(*both) for address in pair if address is not None]
+
+
+class _Resolver:
+    """getaddrinfo in threads of its own, few at once. They are daemons: those of an executor would be waited for when
+    the process ends, for as long as a name server is silent."""
+
+    def __init__(self) -> None:
+        self._seats = asyncio.Semaphore(_LOOKUPS)
+
+    async def addresses(self, host: str, port: int) -> Sequence[str]:
+        """Every address of `host`. Raises TransportError (`dns`)."""
+        with suppress(ValueError):
+            return (str(ipaddress.ip_address(host)),)
+        shown = markup.line(host, 100)
         try:
-            return (str(ipaddress.ip_address(host.strip("[]"))),)
-        except ValueError:
-            pass
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(_RESOLVE_LIMIT):
-                found = await loop.run_in_executor(self._resolvers, _look_up, host, port)
+            async with asyncio.timeout(_LOOKUP_LIMIT):
+                found = await self._look_up(host, port)
         except TimeoutError as exc:
-            raise errors.TransportError(
-                f"the name {host} was not resolved within {_RESOLVE_LIMIT:g} s (DNS)", code="dns"
-            ) from exc
-        except (OSError, UnicodeError) as exc:
-            raise errors.TransportError(f"no such host: {host} (DNS: {exc})", code="dns") from exc
+            said = f"the name {shown} could not be resolved within {_LOOKUP_LIMIT:g} s (DNS)"
+            raise errors.TransportError(said, code="dns") from exc
+        except socket.gaierror as exc:
+            unknown = exc.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+            said = f"no such host: {shown} (DNS)" if unknown else f"no answer about {shown} (DNS: {exc.strerror})"
+            raise errors.TransportError(said, code="dns") from exc
+        except UnicodeError as exc:
+            raise errors.TransportError(f"no such host: {shown} (not a name that DNS can hold)", code="dns") from exc
+        except (OSError, RuntimeError) as exc:
+            said = f"{shown} could not be looked up: {markup.line(str(exc), 100)}"
+            raise errors.TransportError(said, code="dns") from exc
         return found
 
+    async def _look_up(self, host: str, port: int) -> Sequence[str]:
+        await self._seats.acquire()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Sequence[str]] = loop.create_future()
 
-def _look_up(host: str, port: int) -> tuple[str, ...]:
-    rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(row[4][0]) for row in rows))
+        def settle(found: Sequence[str] | Exception) -> None:
+            # The seat is the thread's, and free only now, even if nobody waits for the answer any more.
+            self._seats.release()
+            if not answer.done():
+                answer.set_exception(found) if isinstance(found, Exception) else answer.set_result(found)
+
+        def work() -> None:
+            found: Sequence[str] | Exception
+            try:
+                rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                found = tuple(dict.fromkeys(str(row[4][0]) for row in rows))
+            except Exception as exc:
+                found = exc
+            # The loop is closed: nobody waits.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(settle, found)
+
+        try:
+            threading.Thread(target=work, name="lookup", daemon=True).start()
+        except RuntimeError:
+            self._seats.release()
+            raise
+        return await answer
+
+
+def _unconnected(where: str, exc: Exception | None, timeout: float | None) -> errors.TransportError:
+    if isinstance(exc, httpcore2.ConnectTimeout):
+        limit = "" if timeout is None else f" within {timeout:g} s"
+        return errors.TransportError(f"no connection to {where}{limit}", code="timeout")
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, ConnectionRefusedError):
+            return errors.TransportError(f"{where} refuses connections", code="connect")
+        if isinstance(cause, OSError) and cause.strerror:
+            said = markup.line(cause.strerror, 100)
+            return errors.TransportError(f"no connection to {where}: {said}", code="connect")
+        cause = cause.__cause__
+    return errors.TransportError(f"no connection to {where}", code="connect")
+
+
+class _Stream(httpcore2.AsyncNetworkStream):
+    """A connection that says what was wrong with a TLS handshake; httpcore2 keeps only that it failed."""
+
+    def __init__(self, inner: httpcore2.AsyncNetworkStream, host: str) -> None:
+        self._inner, self._host = inner, host
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._inner.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.AsyncNetworkStream:
+        try:
+            return await self._inner.start_tls(ssl_context, server_hostname, timeout)
+        except httpcore2.ConnectTimeout as exc:
+            said = f"{self._host} did not finish the TLS handshake" + (f" within {timeout:g} s" if timeout else "")
+            raise errors.TransportError(said, code="timeout") from exc
+        except (httpcore2.ConnectError, OSError) as exc:
+            raise tls_error(exc if isinstance(exc, ssl.SSLError) else exc.__cause__) from exc
+        except BaseException:
+            # httpcore2 closes it after an error, but not when the handshake is cancelled.
+            await self._inner.aclose()
+            raise
+
+
+def tls_error(exc: BaseException | None) -> errors.TransportError:
+    """What was wrong with a TLS connection: `tls_expired`, `tls_name`, `tls_authority`, or `tls` for all else."""
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        said = markup.line(getattr(exc, "verify_message", "") or str(exc), 100)
+        other = ("tls", f"the server's certificate cannot be trusted: {said}")
+        code, text = _CERTIFICATE.get(getattr(exc, "verify_code", 0), other)
+        return errors.TransportError(text, code=code)
+    if isinstance(exc, ssl.SSLError) and exc.reason:
+        reason = markup.line(exc.reason, 100).replace("_", " ").lower()
+        return errors.TransportError(f"no TLS connection: {reason}", code="tls")
+    return errors.TransportError("the server closed the connection during the TLS handshake", code="tls")

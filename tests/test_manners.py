@@ -1,0 +1,201 @@
+"""A host is asked by few at once, at intervals, and not at all while it asked to be left alone."""
+
+import asyncio
+import itertools
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aggregator import config, errors
+from aggregator.net import manners
+
+URL = "https://News.example:8443/feed"
+
+
+def ledger(concurrency: int = 2, spacing: float = 0.0) -> manners.Manners:
+    return manners.Manners(config.PerHost(concurrency=concurrency, spacing=timedelta(seconds=spacing)))
+
+
+def in_seconds(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+async def test_no_more_than_the_seats_are_inside_at_once() -> None:
+    polite, inside, most = ledger(concurrency=2), 0, 0
+
+    async def visit() -> None:
+        nonlocal inside, most
+        async with polite.turn(URL):
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0.01)
+            inside -= 1
+
+    await asyncio.gather(*(visit() for _ in range(6)))
+
+    assert most == 2
+
+
+async def test_requests_to_one_host_begin_at_least_the_spacing_apart() -> None:
+    polite, begun = ledger(concurrency=4, spacing=0.05), []
+
+    async def visit() -> None:
+        async with polite.turn(URL):
+            begun.append(time.monotonic())
+
+    await asyncio.gather(*(visit() for _ in range(4)))
+
+    gaps = [later - earlier for earlier, later in itertools.pairwise(begun)]
+    assert min(gaps) >= 0.05
+
+
+async def test_other_hosts_do_not_wait() -> None:
+    polite = ledger(concurrency=1, spacing=3600)
+
+    async with asyncio.timeout(5):
+        async with polite.turn("http://a.example/1"), polite.turn("http://b.example/1"):
+            pass
+
+
+async def test_a_host_is_busy_while_its_seats_are_taken() -> None:
+    polite = ledger(concurrency=2)
+
+    async with polite.turn(URL):
+        one = polite.busy()
+        async with polite.turn("http://news.example/page"):
+            both = polite.busy()
+
+    assert one == frozenset()
+    assert both == {"news.example"}
+    assert polite.busy() == frozenset()
+
+
+async def test_a_host_is_busy_until_the_spacing_is_over() -> None:
+    polite = ledger(spacing=60)
+
+    async with polite.turn(URL):
+        pass
+
+    assert polite.busy() == {"news.example"}
+    assert polite.busy(time.monotonic() + 61) == frozenset()
+
+
+async def test_a_short_pause_is_sat_out() -> None:
+    polite = ledger()
+    polite.pause(URL, in_seconds(0.1))
+    assert polite.busy() == {"news.example"}
+    assert polite.paused() == frozenset()
+
+    asked = time.monotonic()
+    async with polite.turn(URL):
+        assert time.monotonic() - asked >= 0.09
+
+
+async def test_a_long_pause_is_told_to_whoever_comes_and_takes_no_seat() -> None:
+    polite, until = ledger(concurrency=1), in_seconds(3600)
+    polite.pause(URL, until)
+
+    for _ in range(3):
+        with pytest.raises(errors.FetchError) as caught:
+            async with polite.turn(URL):
+                pytest.fail("it was let in")
+
+    assert (caught.value.code, caught.value.retry_after) == ("retry_after", until)
+    assert "news.example" in str(caught.value)
+    assert polite.paused() == {"news.example"}
+
+
+async def test_a_feed_of_its_own_does_not_wait_for_the_pause_of_another() -> None:
+    polite = ledger(concurrency=1)
+    polite.pause(URL, in_seconds(3600))
+
+    async with polite.turn(URL, heed_pause=False):
+        assert polite.paused() == {"news.example"}
+
+
+async def test_a_pause_that_comes_while_others_wait_holds_for_them_too() -> None:
+    polite = ledger(concurrency=1)
+
+    async def visit() -> None:
+        async with polite.turn(URL):
+            pass
+
+    async with polite.turn(URL):
+        waiting = asyncio.create_task(visit())
+        await asyncio.sleep(0)
+        polite.pause(URL, in_seconds(3600))
+
+    with pytest.raises(errors.FetchError):
+        await waiting
+
+
+async def test_a_pause_is_not_believed_beyond_a_day_and_never_made_shorter() -> None:
+    polite = ledger()
+    polite.pause(URL, in_seconds(10**8))
+    polite.pause(URL, in_seconds(5))
+
+    assert polite.busy(time.monotonic() + 23 * 3600) == {"news.example"}
+    assert polite.busy(time.monotonic() + 25 * 3600) == frozenset()
+
+
+async def test_whoever_is_cancelled_gives_the_seat_back() -> None:
+    polite = ledger(concurrency=1)
+
+    async def visit() -> None:
+        async with polite.turn(URL):
+            await asyncio.sleep(3600)
+
+    seated, waiting = asyncio.create_task(visit()), asyncio.create_task(visit())
+    await asyncio.sleep(0.01)
+    seated.cancel()
+    waiting.cancel()
+    await asyncio.gather(seated, waiting, return_exceptions=True)
+
+    async with asyncio.timeout(5), polite.turn(URL):
+        assert polite.busy() == {"news.example"}
+
+
+async def test_hosts_of_long_ago_are_forgotten_and_those_that_paused_are_not() -> None:
+    polite = ledger()
+    polite.pause("http://paused.example/", in_seconds(3600))
+
+    for number in range(5000):
+        async with polite.turn(f"http://h{number}.example/"):
+            pass
+
+    assert len(polite._hosts) < 1000
+    assert polite.busy() == {"paused.example"}
+
+
+async def test_busy_may_be_asked_from_another_thread_meanwhile() -> None:
+    polite, asked = ledger(concurrency=1), 0
+
+    def ask() -> None:
+        nonlocal asked
+        for _ in range(300):
+            polite.busy()
+            asked += 1
+
+    asking = asyncio.create_task(asyncio.to_thread(ask))
+    number = 0
+    while not asking.done():
+        async with polite.turn(f"http://h{(number := number + 1)}.example/"):
+            await asyncio.sleep(0)
+    await asking
+
+    assert asked == 300
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("HTTPS://User:pw@News.Example:8443/x", "news.example"),
+        ("http://[::1]:80/", "::1"),
+        ("mailto:x", ""),
+        ("http://[broken/", ""),
+        ("", ""),
+    ],
+)
+def test_the_host_is_lower_case_and_without_its_port(url: str, host: str) -> None:
+    assert manners.host_of(url) == host
