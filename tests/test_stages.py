@@ -13,6 +13,7 @@ from aggregator.store import db, tables
 from tests import loopback
 
 WORDS = " ".join(f"The minister said on day {n} that carbon markets would grow." for n in range(40))
+PARAGRAPH = "Nobody in the hall had expected it, and so the applause came late, after the doors had closed behind him."
 PAGE = f"<html lang=en><head><title>T</title></head><body><article><h1>T</h1><p>{WORDS}</p><p>{WORDS}</p></article></body></html>"
 
 
@@ -268,7 +269,7 @@ async def test_a_page_without_an_article_says_what_it_is(
 
 
 async def test_feed_content_that_is_the_whole_article_needs_no_page(bench: Bench) -> None:
-    whole = f"<content:encoded><![CDATA[<p>{WORDS}</p><p>{WORDS}</p>]]></content:encoded>"
+    whole = f"<content:encoded><![CDATA[<p>{WORDS}</p>" + f"<p>{PARAGRAPH}</p>" * 5 + "]]></content:encoded>"
     document = _rss(_entry(1, bench.server.url("/a"), more=whole)).replace(
         b'version="2.0"', b'version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"'
     )
