@@ -4,67 +4,93 @@ what a page holds."""
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from aggregator import article, config, errors, model, tagging
-from aggregator.dedup import fingerprint, normalize
+from aggregator import article, config, errors, markup, model, tagging
+from aggregator.dedup import fingerprint
 
+# Below this a page has not shown an article.
 _SHORT = 25
 # The page is believed unless the feed plainly has more.
 _MORE, _SUBSTANTIAL = 1.5, 120
 _EARLIEST_YEAR = 1990
+# What a later visit may bring is worth asking for again, however much the feed has.
+_MAY_OPEN = (model.ItemState.BLOCKED, model.ItemState.PAYWALLED)
 
 
 def make(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
     """The draft of an item: from its page if there is one and it holds the article, otherwise from the feed's own text."""
     own = article.from_feed(job.content, job.summary)
     if job.page is None:
-        return _finish(job, taxonomy, own, *_own_state(own))
+        state, reason = (
+            (model.ItemState.OK, None) if own else (model.ItemState.FAILED, "the feed has no text of its own")
+        )
+        return _finish(job, taxonomy, own, state, reason)
+    own_words = markup.count_words(own.text) if own else 0
     try:
-        read = article.read(job.page, content_type=job.page_type, keep=job.keep, drop=job.drop, metadata=not _told(job))
+        page = article.read(job.page, job.page_url, job.page_type, job.keep, job.drop, metadata=not _told(job))
     except errors.ExtractError as exc:
+        if own_words >= _SUBSTANTIAL and exc.state not in _MAY_OPEN:
+            return _finish(job, taxonomy, own, model.ItemState.FEED_ONLY, f"{exc}; {_own(own_words)} words")
         return _finish(job, taxonomy, own, exc.state, str(exc))
-    words, own_words = (normalize.count(one.text) if one else 0 for one in (read, own))
+    return _weigh(job, taxonomy, page, own)
+
+
+def _weigh(
+    job: model.DraftJob, taxonomy: config.Taxonomy, page: model.Article, own: model.Article | None
+) -> model.Draft:
+    """The draft from whichever says more, the page in doubt."""
+    words, own_words = markup.count_words(page.text), markup.count_words(own.text) if own else 0
+    had = f"the page had only {words} {'word' if words == 1 else 'words'}"
+    best = page
+    if own is not None and own_words > words and words < _SHORT:
+        best = replace(page, text=own.text, extractor=own.extractor)
     if own is not None and own_words >= _SUBSTANTIAL and own_words > _MORE * words:
-        reason = f"the page had only {words} words; the feed's own text has {own_words}"
-        own = replace(read, text=own.text, extractor=own.extractor)
-        return _finish(job, taxonomy, own, model.ItemState.FEED_ONLY, reason)
-    if words < _SHORT and words < own_words:
-        return _finish(job, taxonomy, own, model.ItemState.SHORT, f"the page had only {words} words")
+        best = replace(page, text=own.text, extractor=own.extractor)
+        return _finish(job, taxonomy, best, model.ItemState.FEED_ONLY, f"{had}; {_own(own_words)}")
     if words < _SHORT:
-        return _finish(job, taxonomy, read, model.ItemState.SHORT, f"the page had only {words} words")
-    return _finish(job, taxonomy, read, model.ItemState.OK, None)
+        return _finish(job, taxonomy, best, model.ItemState.SHORT, had if best is page else f"{had}; {_own(own_words)}")
+    return _finish(job, taxonomy, best, model.ItemState.OK, None)
+
+
+def _own(words: int) -> str:
+    return f"the feed's own text has {words}"
 
 
 def _told(job: model.DraftJob) -> bool:
-    """Whether the feed has told all that the page's metadata could."""
+    """Whether the feed has told all that only the page's slower metadata could."""
     return bool(job.title and job.published_at and job.authors)
-
-
-def _own_state(own: model.Article | None) -> tuple[str, str | None]:
-    if own is None:
-        return model.ItemState.FAILED, "neither the feed nor a page has a text"
-    return model.ItemState.OK, None
 
 
 def _finish(
     job: model.DraftJob, taxonomy: config.Taxonomy, best: model.Article | None, state: str, reason: str | None
 ) -> model.Draft:
     text = best.text if best else ""
-    language = job.language or (best.language if best else None)
-    published_at = job.published_at or (_plausible(best.published_at, job.now) if best else None)
-    dated = replace(job, language=language, published_at=published_at)
+    known = _completed(job, best)
     return model.Draft(
         state=state,
         reason=reason,
         text=text,
-        text_hash=fingerprint.text_hash(text, job.title),
-        word_count=normalize.count(text),
+        text_hash=fingerprint.text_hash(text, known.title),
+        word_count=markup.count_words(text),
         extractor=best.extractor if best else None,
         title=best.title if best else None,
-        authors=best.authors if best else (),
-        language=language,
-        published_at=published_at,
+        authors=known.authors,
+        language=known.language,
+        published_at=known.published_at,
         image=best.image if best else None,
-        tags=tagging.tags(dated, text, taxonomy),
+        tags=tagging.tags(known, text, taxonomy),
+    )
+
+
+def _completed(job: model.DraftJob, best: model.Article | None) -> model.DraftJob:
+    """The job with what only the page knows."""
+    if best is None:
+        return job
+    return replace(
+        job,
+        title=job.title or best.title or "",
+        authors=job.authors or best.authors,
+        language=job.language or best.language,
+        published_at=job.published_at or _plausible(best.published_at, job.now),
     )
 
 

@@ -24,6 +24,7 @@ ACCEPT = "text/html, application/xhtml+xml, application/xml;q=0.8, */*;q=0.1"
 # hazards, rule 1: the slowest real pages need a second or two.
 DRAFT_LIMIT = 20.0
 LEASE = timedelta(minutes=15)
+_CONFLICTS = 3
 # Headers worth keeping with a page: what it is, and what proves when and by whom it was served.
 _EVIDENCE = ("content-type", "content-language", "date", "etag", "last-modified", "server", "link", "x-robots-tag")
 _SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
@@ -78,7 +79,8 @@ class Harvester:
         try:
             report = await asyncio.to_thread(self._settle, visit)
         except errors.StoreError as exc:
-            _log.error("harvest.not_stored", item=item.id, error=str(exc), code=exc.code)
+            level = _log.info if exc.code == "superseded" else _log.error
+            level("harvest.not_stored", item=item.id, error=str(exc), code=exc.code)
             return None
         code = found.error.code if found.error else None
         report = replace(report, took=timedelta(seconds=time.monotonic() - started), error_code=code)
@@ -180,8 +182,15 @@ class Harvester:
         return model.Visit(item=item, at=now, state=state, reason=reason, attempts=0, due=due, draft=made, page=page)
 
     def _settle(self, visit: model.Visit) -> model.HarvestReport:
-        with self._store.begin() as conn:
-            return visits.settle(conn, visit)
+        for left in reversed(range(_CONFLICTS)):
+            try:
+                with self._store.begin() as conn:
+                    return visits.settle(conn, visit)
+            except errors.ConflictError as exc:
+                # Two writers in each other's way: Postgres gave one of them up.
+                if exc.code == "superseded" or not left:
+                    raise
+        raise AssertionError("unreachable")
 
 
 def _job(item: model.Item, configured: config.SourceConfig | None, now: datetime) -> model.DraftJob:

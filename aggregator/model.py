@@ -268,7 +268,7 @@ class PollReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """An item claimed for harvest: what its feed said and what is already known of its page."""
+    """An item claimed for harvest by `lease_owner`: what its feed said and what is already known of its page."""
 
     id: int
     url: str | None
@@ -277,6 +277,7 @@ class Item:
     source: str
     state: str
     first_seen_at: datetime
+    lease_owner: str | None = None
     state_reason: str | None = None
     summary: str = ""
     content: str = ""

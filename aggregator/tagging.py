@@ -7,15 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from aggregator import config, model
+from aggregator import config, markup, model
 
 # What stands in the title is what an article is about.
 _TITLE_WEIGHT = 3.0
 _MOST_CHARACTERS = 200_000
 _KEYWORDS = 10
 _SHORTEST_KEYWORD = 4
-_WORD = re.compile(r"[^\W\d_][\w’'-]*[^\W_]", re.UNICODE)
-_SLUG = re.compile(r"[^\w]+", re.UNICODE)
+# Letters, digits and the marks that go with them, which `\w` leaves out: of Hebrew, Arabic and the scripts of India.
+_LETTERS = r"[\w\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0963\u0966-\u0dff]+"
+_WORD = re.compile(_LETTERS)
+_PATTERN = re.compile(rf"{_LETTERS}\*?")
+_WORD_OR_STOP = re.compile(rf"{_LETTERS}|[.,;:!?…](?=\s)|[()\n。，、！？]")
 
 # The commonest words that say nothing of a text, by language.
 _STOP: Mapping[str, frozenset[str]] = {
@@ -28,7 +31,7 @@ _STOP: Mapping[str, frozenset[str]] = {
         "three through told under until upon very want well were what when where which while will with within without would "
         "year years your according across already always around away back become becomes come going good including know long "
         "need news number often once ones our ours per put rather really right second several show shows side something two use "
-        "used using way ways whether whose work works yet",
+        "used using way ways whether whose work works yet aren couldn didn doesn hadn hasn haven isn shouldn wasn weren wouldn",
         "es": "sobre entre para como pero más este esta estos estas desde hasta cuando donde porque también según todo todos todas "
         "otro otros otras años había sido será están tiene tienen hace hacer puede pueden muy sólo solo mismo ante contra durante "
         "quien quienes dijo parte cada ellos ellas nosotros aunque mientras después antes",
@@ -56,12 +59,12 @@ _EVERY_STOP = frozenset().union(*_STOP.values())
 
 def tags(job: model.DraftJob, text: str, taxonomy: config.Taxonomy) -> tuple[model.Tag, ...]:
     """All tags of an item, the best first, then by name; no two of one kind are equal."""
-    text = text[:_MOST_CHARACTERS]
+    title, words = _split(job.title), _split(text[:_MOST_CHARACTERS])
     found = [
-        *_topics(job, text, taxonomy),
+        *_topics(title, words, job.language, taxonomy),
         *_configured(job),
         *_year(job),
-        *_keywords(job, text),
+        *_keywords(title, words, job.language),
     ]
     best: dict[tuple[str, str], model.Tag] = {}
     for tag in found:
@@ -87,28 +90,51 @@ def _year(job: model.DraftJob) -> Iterable[model.Tag]:
 
 def slug(word: str) -> str:
     """`word` in lower case, its words joined by hyphens, at most 80 characters."""
-    return _SLUG.sub("-", unicodedata.normalize("NFKC", word).casefold()).strip("-_")[:80].rstrip("-")
+    return "-".join(_WORD.findall(unicodedata.normalize("NFKC", word).casefold())).strip("-_")[:80].rstrip("-_")
 
 
 # -------------------------------------------------------------------------------------------------------------- topics
 
 
 @dataclass(frozen=True, slots=True)
+class _Phrase:
+    """Words in a row, each with whether it may go on ("climat*"), and the topics they speak for."""
+
+    words: tuple[tuple[str, bool], ...]
+    topics: tuple[str, ...]
+
+    def at(self, words: Sequence[str], start: int) -> bool:
+        """Whether the phrase stands in `words` from `start` on."""
+        if start + len(self.words) > len(words):
+            return False
+        for place, (word, open_ended) in enumerate(self.words, start):
+            if not (words[place].startswith(word) if open_ended else words[place] == word):
+                return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
 class _Compiled:
-    """One pattern for all words of a language, and which topics each word speaks for."""
+    """The phrases of a language, the longest first, by their first word or by its beginning."""
 
-    pattern: re.Pattern[str]
-    exact: Mapping[str, tuple[str, ...]]
-    prefixes: Mapping[str, tuple[str, ...]]
-    longest: int
+    whole: Mapping[str, tuple[_Phrase, ...]]
+    beginnings: Mapping[str, tuple[_Phrase, ...]]
+    lengths: tuple[int, ...]
+
+    def starting_with(self, word: str) -> tuple[_Phrase, ...]:
+        """All phrases whose first word `word` may be."""
+        found = [*self.whole.get(word, ())]
+        for length in self.lengths:
+            found.extend(self.beginnings.get(word[:length], ()) if length <= len(word) else ())
+        return tuple(sorted(found, key=lambda phrase: -len(phrase.words)))
 
 
-def _topics(job: model.DraftJob, text: str, taxonomy: config.Taxonomy) -> Iterable[model.Tag]:
-    compiled = _compile(taxonomy.model_dump_json(), _language(job.language, taxonomy))
-    if compiled is None:
-        return
+def _topics(
+    title: Sequence[str], words: Sequence[str], language: str | None, taxonomy: config.Taxonomy
+) -> Iterable[model.Tag]:
+    compiled = _compile(taxonomy.model_dump_json(), _language(language, taxonomy))
     scores: dict[str, float] = {}
-    for part, weight in ((job.title, _TITLE_WEIGHT), (text, 1.0)):
+    for part, weight in ((title, _TITLE_WEIGHT), (words, 1.0)):
         for name, count in _hits(compiled, part).items():
             scores[name] = scores.get(name, 0.0) + count * weight
     origin = f"taxonomy@{taxonomy.version}"
@@ -118,78 +144,77 @@ def _topics(job: model.DraftJob, text: str, taxonomy: config.Taxonomy) -> Iterab
             yield model.Tag(tag=topic.tag, kind="topic", origin=origin, score=score)
 
 
-def _hits(compiled: _Compiled, text: str) -> Counter[str]:
+def _hits(compiled: _Compiled, words: Sequence[str]) -> Counter[str]:
+    """How often each topic is spoken of. A stretch of text counts once for a topic, and for every topic that has words there."""
     hits: Counter[str] = Counter()
-    for found in compiled.pattern.findall(fold(text)):
-        for topic in _speaks_for(compiled, found):
-            hits[topic] += 1
+    taken: dict[str, int] = {}
+    known: dict[str, tuple[_Phrase, ...]] = {}
+    for start, word in enumerate(words):
+        if (phrases := known.get(word)) is None:
+            phrases = known[word] = compiled.starting_with(word)
+        for phrase in phrases:
+            for topic in phrase.topics if phrase.at(words, start) else ():
+                if taken.get(topic, 0) <= start:
+                    hits[topic] += 1
+                    taken[topic] = start + len(phrase.words)
     return hits
 
 
-def _speaks_for(compiled: _Compiled, found: str) -> Sequence[str]:
-    if topics := compiled.exact.get(found):
-        return topics
-    for end in range(min(len(found), compiled.longest), 0, -1):
-        if topics := compiled.prefixes.get(found[:end]):
-            return topics
-    return ()
+def _split(text: str) -> list[str]:
+    """Lower-case words, and the punctuation between them that ends a phrase: "coal. Plants" are no coal plants."""
+    return _WORD_OR_STOP.findall(markup.spaced(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def _language(language: str | None, taxonomy: config.Taxonomy) -> str:
     """The language whose words are looked for: the item's if the taxonomy has it, English otherwise."""
-    primary = (language or "en").partition("-")[0].lower()
-    return primary if any(primary in topic.words for topic in taxonomy.topics) else "en"
-
-
-def fold(text: str) -> str:
-    """Text as the patterns see it: compatibility forms, lower case, straight apostrophes, single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text).replace("’", "'").casefold().split())
+    told = (language or "en").lower()
+    known = {one for topic in taxonomy.topics for one in topic.words}
+    return next((one for one in (told, told.partition("-")[0]) if one in known), "en")
 
 
 @lru_cache(maxsize=16)
-def _compile(taxonomy: str, language: str) -> _Compiled | None:
-    exact: dict[str, list[str]] = {}
-    prefixes: dict[str, list[str]] = {}
+def _compile(taxonomy: str, language: str) -> _Compiled:
+    """The phrases of `taxonomy`, which is its JSON: every job brings a copy of its own, and equal ones need be compiled once."""
+    topics: dict[tuple[tuple[str, bool], ...], list[str]] = {}
     for topic in config.Taxonomy.model_validate_json(taxonomy).topics:
-        for word in topic.words.get(language, ()):
-            folded = fold(word)
-            kind, name = (prefixes, folded[:-1]) if folded.endswith("*") else (exact, folded)
-            if topic.tag not in kind.setdefault(name, []):
-                kind[name].append(topic.tag)
-    if not exact and not prefixes:
-        return None
-    # The longest first, so that "carbon capture" is not taken for "carbon".
-    words = sorted({*exact, *(f"{name}*" for name in prefixes)}, key=lambda word: (-len(word), word))
-    alternatives = "|".join(re.escape(word[:-1]) + r"\w*" if word.endswith("*") else re.escape(word) for word in words)
+        for pattern in topic.words.get(language, ()):
+            words = tuple((word.rstrip("*"), word.endswith("*")) for word in _PATTERN.findall(_plain(pattern)))
+            if words and topic.tag not in topics.setdefault(words, []):
+                topics[words].append(topic.tag)
+    whole: dict[str, list[_Phrase]] = {}
+    beginnings: dict[str, list[_Phrase]] = {}
+    for words, tags in topics.items():
+        first, open_ended = words[0]
+        (beginnings if open_ended else whole).setdefault(first, []).append(_Phrase(words, tuple(tags)))
     return _Compiled(
-        re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)"),
-        {name: tuple(topics) for name, topics in exact.items()},
-        {name: tuple(topics) for name, topics in prefixes.items()},
-        max(map(len, prefixes), default=0),
+        {first: tuple(phrases) for first, phrases in whole.items()},
+        {first: tuple(phrases) for first, phrases in beginnings.items()},
+        tuple(sorted({len(first) for first in beginnings})),
     )
+
+
+def _plain(pattern: str) -> str:
+    return markup.spaced(unicodedata.normalize("NFKC", pattern).casefold())
 
 
 # ------------------------------------------------------------------------------------------------------------ keywords
 
 
-def _keywords(job: model.DraftJob, text: str) -> Iterable[model.Tag]:
-    """The words that occur most, those of the title first; words that say nothing left out."""
-    stop = _STOP.get((job.language or "").partition("-")[0].lower(), _EVERY_STOP)
-    counts = Counter(_words(text, stop))
-    titled = set(_words(job.title, stop))
+def _keywords(title: Sequence[str], words: Sequence[str], language: str | None) -> Iterable[model.Tag]:
+    """The words that occur most, those of the title before others; words that say nothing left out, and so are those of scripts
+    without spaces, where a word is more than its characters."""
+    stop = _STOP.get((language or "").partition("-")[0].lower(), _EVERY_STOP)
+    counts, titled = Counter(_telling(words, stop)), set(_telling(title, stop))
     scores = {
-        word: float(count) * (_TITLE_WEIGHT if word in titled else 1.0)
-        for word, count in counts.items()
-        if count > 1 or word in titled
+        word: (counts[word] or 1) * (_TITLE_WEIGHT if word in titled else 1.0)
+        for word in counts.keys() | titled
+        if counts[word] > 1 or word in titled
     }
-    for word in titled:
-        scores.setdefault(word, _TITLE_WEIGHT)
     ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:_KEYWORDS]
     for word, score in ranked:
         if name := slug(word):
             yield model.Tag(tag=name, kind="keyword", origin="text", score=round(score, 3))
 
 
-def _words(text: str, stop: frozenset[str]) -> list[str]:
-    found = (word.removesuffix("'s").removesuffix("’s") for word in _WORD.findall(text.casefold()))
-    return [word for word in found if len(word) >= _SHORTEST_KEYWORD and word not in stop]
+def _telling(words: Sequence[str], stop: frozenset[str]) -> Iterable[str]:
+    return (word for word in words if len(word) >= _SHORTEST_KEYWORD and word not in stop and not word[0].isdigit())

@@ -2,9 +2,10 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from datetime import datetime
 
-from aggregator import config, log
+from aggregator import config, errors, log
 from aggregator.store import db, sources, tags
 
 _log = log.logger("upkeep")
@@ -18,13 +19,23 @@ def sync_sources(store: db.Store, settings: config.Settings, now: datetime) -> s
         )
         for source in settings.sources
     ]
-    with store.begin() as conn:
-        synced = sources.sync(conn, configured, now)
-        tags.label(conn, {topic.tag: topic.label for topic in settings.taxonomy.topics}, now)
+    try:
+        synced = _sync(store, configured, settings.taxonomy, now)
+    except errors.ConflictError:
+        # Another process started at the same moment and was first: what it wrote is found now.
+        synced = _sync(store, configured, settings.taxonomy, now)
     for event in ("added", "renamed", "moved", "removed"):
         if names := getattr(synced, event):
             _log.info(f"sources.{event}", count=len(names), names=list(names[:20]))
     return synced
+
+
+def _sync(
+    store: db.Store, configured: Sequence[sources.Configured], taxonomy: config.Taxonomy, now: datetime
+) -> sources.Synced:
+    with store.begin() as conn:
+        tags.label(conn, {topic.tag: topic.label for topic in taxonomy.topics}, now)
+        return sources.sync(conn, configured, now)
 
 
 def release_dead_leases(store: db.Store, *, alone: bool) -> int:

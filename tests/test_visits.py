@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import RowMapping, select, update
 
-from aggregator import model
+from aggregator import errors, model
 from aggregator.store import db, tables, visits
 from tests import make
 
@@ -179,9 +180,11 @@ def test_getting_the_page_after_the_feeds_text_is_no_revision(store: db.Store) -
 def test_the_same_page_twice_is_kept_once(store: db.Store) -> None:
     (item,) = _items(store)
     page = model.PageCopy(at=make.NOW, url="u", status=200, headers={}, body=b"x", sha256="same")
-    for at in (make.NOW, make.NOW + HOUR):
-        with store.begin() as conn:
-            visits.settle(conn, make.visit(item, make.draft(), page=page, at=at))
+    with store.begin() as conn:
+        visits.settle(conn, make.visit(item, make.draft(), page=page))
+    item = _again(store, make.NOW + HOUR)
+    with store.begin() as conn:
+        visits.settle(conn, make.visit(item, make.draft(), page=page, at=make.NOW + HOUR))
 
     assert len(_all(store, tables.pages)) == 1
 
@@ -197,6 +200,44 @@ def test_a_revisit_sends_the_validators_of_the_kept_page(store: db.Store) -> Non
     item = _again(store, make.NOW + HOUR)
 
     assert item.validators == model.Validators(url="https://p.example/", etag='"7"', last_modified=None)
+
+
+def test_a_visit_that_lost_its_lease_writes_nothing(store: db.Store) -> None:
+    (item,) = _items(store)
+    with store.begin() as conn:
+        visits.claim_due(conn, now=make.NOW + LEASE, limit=1, owner="you", lease=LEASE)
+
+    with pytest.raises(errors.ConflictError) as caught, store.begin() as conn:
+        visits.settle(conn, make.visit(item, make.draft("too late")))
+
+    assert caught.value.code == "superseded"
+    assert _one(store, tables.items)["text"] is None
+
+
+def test_an_edit_during_a_visit_is_visited_anew(store: db.Store) -> None:
+    (item,) = _items(store)
+    with store.begin() as conn:
+        source = make.source(1, last_success_at=make.NOW)
+        make.poll(conn, source, [make.entry(1, title="Edited meanwhile")], make.NOW)
+
+    with pytest.raises(errors.ConflictError), store.begin() as conn:
+        visits.settle(conn, make.visit(item, make.draft("of the old title")))
+
+    row = _one(store, tables.items)
+    assert (row["title"], row["next_visit_at"], row["lease_owner"]) == ("Edited meanwhile", make.NOW, None)
+
+
+def test_after_an_edit_of_its_feed_the_page_is_asked_for_without_conditions(store: db.Store) -> None:
+    (item,) = _items(store)
+    page = model.PageCopy(
+        at=make.NOW, url="https://p.example/", status=200, headers={"etag": '"7"'}, body=b"x", sha256="s"
+    )
+    with store.begin() as conn:
+        visits.settle(conn, make.visit(item, make.draft(), page=page))
+        make.poll(conn, make.source(1, last_success_at=make.NOW), [make.entry(1, title="Edited")], make.NOW)
+        (again,) = visits.claim_due(conn, now=make.NOW, limit=1, owner="me", lease=LEASE)
+
+    assert not again.validators
 
 
 def test_a_visit_without_draft_changes_only_when_the_next_one_is(store: db.Store) -> None:

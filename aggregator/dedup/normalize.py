@@ -36,14 +36,16 @@ _INVISIBLE = re.compile(
 )
 _MARKDOWN_LINK = re.compile(r"!?\[([^\[\]]{0,500})\]\([^()\s]{0,2000}(?:\s\"[^\"]{0,300}\")?\)")
 # An address ends where Chinese, Japanese or Korean begins, which follows it without a space.
-_URL = re.compile(r"\b(?:https?://|www\.)[^\s<>\"'\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef]{1,2000}")
+_URL = re.compile(
+    r"(?<![a-z0-9])(?:https?://|www\.)[^\s<>\"'\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef]{1,2000}"
+)
 # WordPress appends it to what it syndicates; it ends with its line or its sentence.
 _THE_POST = re.compile(
     r"\bthe post (?:(?!\bthe post )[^\n]){1,300}? (?:appeared first|first appeared) on [^\n]{1,80}?(?:\.(?=\s|\Z)|$)",
     re.MULTILINE,
 )
-# The line of Chinese agencies that names the editor in charge.
-_EDITOR = re.compile(r"\(?责任编辑:[^)\n]{0,40}\)?")
+# The editor in charge, as Chinese agencies name him, and "more" in brackets.
+_CHINESE = re.compile(r"\(?责任编辑:[^)\n]{0,40}\)?|\[(?:详细|阅读全文|查看全文)\]")
 _HANGUL = re.compile("[\uac00-\ud7af]")
 
 _PHRASES = ("read more", "read original article", "read the full story", "continue reading")
@@ -58,11 +60,9 @@ def tokens(text: str) -> list[str]:
     folded = _folded(_bare(text[:_MOST_CHARACTERS]))
     if "appeared" in folded:
         folded = _THE_POST.sub(" ", folded)
-    if "责任编辑" in folded:
-        folded = _EDITOR.sub(" ", folded)
+    if not folded.isascii():
+        folded = _HANGUL.sub(r" \g<0> ", _CHINESE.sub(" ", folded))
     words = markup.spaced(folded.translate(_LETTERS))
-    if not words.isascii():
-        words = _HANGUL.sub(r" \g<0> ", words)
     return _without_trailers(words.split()[:_MOST_TOKENS])
 
 

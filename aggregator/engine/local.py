@@ -1,6 +1,7 @@
 """One process runs everything: APScheduler rings, `tick` starts what is due and returns, `drain` waits for what was started."""
 
 import asyncio
+import itertools
 import os
 import secrets
 import socket
@@ -54,6 +55,7 @@ class Local:
         self._store, self._poller, self._harvester = store, poller, harvester
         self._manners, self._metrics, self._seats = manners, metrics, seats
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._claims = itertools.count(1)
         self._polls: set[asyncio.Task[Any]] = set()
         self._harvests: set[asyncio.Task[Any]] = set()
         self._scheduler: AsyncIOScheduler | None = None
@@ -191,9 +193,13 @@ class Local:
 
     # ----------------------------------------------------------------------------------------------- the database
 
+    def _claim(self) -> str:
+        """A name for one claim: an item that lost its lease and was claimed again is not mistaken for the first visit's."""
+        return f"{self.owner}#{next(self._claims)}"
+
     def _claim_polls(self, now: datetime, free: int, names: Sequence[str] | None = None) -> Sequence[model.Source]:
         with self._store.begin() as conn:
-            return sources.claim_due(conn, now=now, limit=free, owner=self.owner, lease=poll.LEASE, names=names)
+            return sources.claim_due(conn, now=now, limit=free, owner=self._claim(), lease=poll.LEASE, names=names)
 
     def _claim_harvests(self, now: datetime, free: int) -> Sequence[model.Item]:
         with self._store.begin() as conn:
@@ -201,7 +207,7 @@ class Local:
                 conn,
                 now=now,
                 limit=free,
-                owner=self.owner,
+                owner=self._claim(),
                 lease=harvest.LEASE,
                 busy=self._manners.busy(),
                 per_host=self._seats.per_host,

@@ -203,8 +203,10 @@ def _original(row: RowMapping) -> dict[str, Any]:
 
 
 def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now: datetime) -> None:
-    """The owner's entry is what the item says of itself. Its first date stays, and its page is visited anew."""
-    values = _feed_values(source, seen.entry) | {"changed_at": now, "next_visit_at": now}
+    """The owner's entry is what the item says of itself. Its first date stays, and its page is visited anew; a visit that is
+    under way with the old words loses its lease."""
+    renewed = {"changed_at": now, "next_visit_at": now, "visited_at": None, "lease_owner": None, "lease_until": None}
+    values = _feed_values(source, seen.entry) | renewed
     if seen.adopted and seen.entry.published_at:
         values |= {
             "published_at": seen.entry.published_at,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, case, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, case, false, func, insert, or_, select, update
 
 from aggregator import model
 from aggregator.store import tables
@@ -222,10 +222,14 @@ def _poll_row(report: model.PollReport) -> dict[str, Any]:
 
 
 def release(conn: Connection, owners: Sequence[str] | None = None) -> int:
-    """End the leases of `owners` (of everybody, without), whose processes are known to be dead; returns how many there were."""
+    """End the leases of `owners` (of everybody, without) and of all their claims; returns how many there were.
+
+    A claim's name is its owner's with a number after it.
+    """
     total = 0
     for table in (_sources, tables.items):
-        held = table.c.lease_owner.is_not(None) if owners is None else table.c.lease_owner.in_(owners)
+        mine = [table.c.lease_owner.startswith(owner, autoescape=True) for owner in owners or ()]
+        held = table.c.lease_owner.is_not(None) if owners is None else or_(false(), *mine)
         total += conn.execute(update(table).where(held).values(lease_owner=None, lease_until=None)).rowcount
     return total
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
 
-from aggregator import markup, model
+from aggregator import errors, markup, model
 from aggregator.store import changes, items, matches, tables, tags
 
 _items, _pages, _revisions = tables.items, tables.pages, tables.revisions
@@ -55,13 +55,16 @@ def claim_due(
 def _claimed(conn: Connection, ids: Sequence[int]) -> tuple[model.Item, ...]:
     named = select(_items, tables.sources.c.name.label("source")).join_from(_items, tables.sources)
     rows = conn.execute(named.where(_items.c.id.in_(ids)).order_by(_items.c.id)).mappings().all()
-    latest = _validators(conn, [row["id"] for row in rows if row["state"] in _SETTLED])
+    # After its feed changed an item its text and tags are made anew, so its page is asked for without conditions.
+    latest = _validators(
+        conn, [row["id"] for row in rows if row["state"] in _SETTLED and row["visited_at"] is not None]
+    )
     return tuple(_item(row, latest.get(row["id"])) for row in rows)
 
 
 def _item(row: RowMapping, validators: model.Validators | None) -> model.Item:
     same = (
-        "id url title source_id source state state_reason first_seen_at summary content language image published_at date_source attempts "
+        "id url title source_id source state state_reason first_seen_at lease_owner summary content language image published_at date_source attempts "
         "text text_hash extractor cluster_id"
     ).split()
     return model.Item(
@@ -90,8 +93,15 @@ def _validators(conn: Connection, ids: Sequence[int]) -> Mapping[int, model.Vali
 
 
 def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
-    """Write what a visit came to: the text with its revision, cluster and tags, the page, the next visit, the end of the lease."""
+    """Write what a visit came to: the text with its revision, cluster and tags, the page, the next visit, the end of the lease.
+
+    Raises ConflictError, code `superseded`, if the item is no longer this visit's: its lease ran out, or its feed changed it
+    meanwhile and wants it visited anew.
+    """
     item, draft = visit.item, visit.draft
+    holder = select(_items.c.lease_owner).where(_items.c.id == item.id).with_for_update()
+    if conn.execute(holder).scalar_one() != item.lease_owner:
+        raise errors.ConflictError(f"item {item.id} changed while it was visited", code="superseded")
     values: dict[str, Any] = {
         "state": visit.state,
         "state_reason": visit.reason,

@@ -235,6 +235,28 @@ def test_postgres_holds_the_same_rows_as_sqlite(
     store.close()
 
     for part, rows in undisturbed.items():
+        assert [row for row in picture[part] if row not in set(rows)] == [], part
+        assert picture[part] == rows, part
+
+
+def test_two_processes_on_postgres_share_the_work(
+    undisturbed: dict[str, list[tuple[Any, ...]]], shared: Path, postgres: str, tmp_path: Path
+) -> None:
+    database = create_database(postgres)
+    with replay.serve(shared, tmp_path) as sites:
+        config = replay.configure(tmp_path, sites, database, interval="30m", min_interval="5m")
+        both = [replay.aggregator("run", "--once", config=config) for _ in range(2)]
+        ends = [(process.communicate(timeout=240), process.returncode) for process in both]
+    store = db.Store(database)
+    picture = _picture(store)
+    polls = _rows(store, "SELECT source_id, count(*) AS polls FROM polls GROUP BY source_id")
+    store.close()
+
+    assert [code for _, code in ends] in ([1, 1], [0, 1], [1, 0]), ends
+    assert {row.polls for row in polls} == {1}
+    assert len(polls) == 93
+    for part, rows in undisturbed.items():
+        assert [row for row in picture[part] if row not in set(rows)] == [], part
         assert picture[part] == rows, part
 
 
@@ -265,4 +287,5 @@ def test_killing_it_at_twenty_moments_loses_and_doubles_nothing(
     assert kills >= 5
     assert problems == ()
     for part, rows in undisturbed.items():
+        assert [row for row in picture[part] if row not in set(rows)] == [], part
         assert picture[part] == rows, part
