@@ -740,6 +740,6 @@ def test_what_the_shipped_file_shows_as_defaults_are_the_defaults(tmp_path: Path
     settings = config.load(tmp_path / "aggregator.yaml", {})
 
     assert "\npoll:\n  interval: 30m\n" in uncommented
-    assert settings.model_dump(exclude={"path", "folder", "sources", "taxonomy"}) == config.AggregatorFile().model_dump(
-        exclude={"sources", "taxonomy"}
-    )
+    assert settings.model_dump(
+        exclude={"path", "folder", "files", "sources", "taxonomy"}
+    ) == config.AggregatorFile().model_dump(exclude={"sources", "taxonomy"})

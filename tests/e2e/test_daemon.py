@@ -102,7 +102,7 @@ def test_the_daemon_starts_polls_serves_its_page_and_stops_cleanly(folder: Path)
         _, err = process.communicate(timeout=15)
 
     assert (status, json.loads(body)["status"]) == (200, "ok")
-    assert "connection refused" in home
+    assert "refuses connections" in home
     assert 'aggregator_polls_total{outcome="failed"} 1.0' in metrics
     assert process.returncode == 0
     assert f"database: sqlite:///{folder}/corpus.db" in err
@@ -293,7 +293,7 @@ def test_every_table_has_its_json(folder: Path) -> None:
     code, _, err = replay.run("show", "--json", "77", config=_config(folder))
 
     assert json.loads(check)["sources"] == 1
-    assert json.loads(status)["sources"][0]["reason"] == "connection refused"
+    assert json.loads(status)["sources"][0]["reason"] == "127.0.0.1:9 refuses connections"
     assert json.loads(found) == []
     assert (code, "no item has the id 77" in err) == (2, True)
 
