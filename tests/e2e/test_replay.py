@@ -270,7 +270,7 @@ def test_killing_it_at_twenty_moments_loses_and_doubles_nothing(
         while kills < 20:
             process = replay.aggregator("run", "--once", config=config)
             try:
-                process.communicate(timeout=moments.uniform(0.5, 4.0))
+                process.communicate(timeout=moments.uniform(0.4, 2.2))
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 process.communicate()
@@ -284,7 +284,7 @@ def test_killing_it_at_twenty_moments_loses_and_doubles_nothing(
     store.close()
 
     assert code in (0, 1)
-    assert kills >= 5
+    assert kills == 20
     assert problems == ()
     for part, rows in undisturbed.items():
         assert [row for row in picture[part] if row not in set(rows)] == [], part
