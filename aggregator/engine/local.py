@@ -63,6 +63,7 @@ class Local:
         self._again: asyncio.TimerHandle | None = None
         self._bell: asyncio.Future[None] | None = None
         self._paused_until = datetime.min.replace(tzinfo=UTC)
+        self._unstored = 0
         self.trouble: str | None = None
 
     # ------------------------------------------------------------------------------------------------- the daemon
@@ -82,7 +83,7 @@ class Local:
             return
         async with self._ticking:
             try:
-                await self._fill(self._polls, self._seats.polls, self._claim_polls, self._poller.poll, now)
+                await self._fill(self._polls, self._seats.polls, self._claim_polls, self._poll, now)
                 await self._fill(
                     self._harvests, self._seats.harvests, self._claim_harvests, self._harvester.harvest, now
                 )
@@ -108,6 +109,10 @@ class Local:
             await asyncio.to_thread(self._release, [self.owner])
         except errors.StoreError as exc:
             _log.warning("engine.leases_kept", error=str(exc))
+
+    async def _poll(self, source: model.Source) -> None:
+        if await self._poller.poll(source) is None:
+            self._unstored += 1
 
     async def _fill(
         self,
@@ -157,7 +162,12 @@ class Local:
                 left.difference_update(source.name for source in claimed)
             return claimed
 
-        await self._exhaust(self._polls, self._seats.polls, claim_polls, self._poller.poll, lambda: 0)
+        await self._exhaust(self._polls, self._seats.polls, claim_polls, self._poll, lambda: 0)
+        if self._unstored:
+            raise errors.UnavailableError(
+                f"the results of {self._unstored} polls could not be stored (the log says why); they are polled again next time",
+                code="not_stored",
+            )
         if not harvests:
             return
         until = _now()
