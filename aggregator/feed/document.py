@@ -188,10 +188,8 @@ def _name(text: str, start: int) -> str:
 def _simple_entities(subset: str, text: str) -> str:
     """The declarations of entities in the internal `subset`, if all of them are simple strings and add little to `text`."""
     subset = _COMMENT.sub("", subset)
-    found = list(_ENTITY.finditer(subset))
-    if len(found) != subset.count("<!ENTITY"):
-        raise errors.ParseError("declares entities in a way that cannot be read", code="entities")
     values: dict[str, str] = {}
+    found = list(_ENTITY.finditer(subset))
     for match in found:
         if match["parameter"] and _HARMLESS in (match["where"] or ""):
             continue
@@ -204,6 +202,8 @@ def _simple_entities(subset: str, text: str) -> str:
             raise errors.ParseError("declares parameter entities", code="entities")
         # The first declaration of a name counts (XML 1.0 §4.2).
         values.setdefault(match["name"], match["double"] or match["single"] or "")
+    if len(found) != subset.count("<!ENTITY"):
+        raise errors.ParseError("declares entities in a way that cannot be read", code="entities")
     for name, value in values.items():
         # `&#38;` in a value is an ampersand by the time the entity is used.
         inner = re.sub("&#(?:0*38|[xX]0*26);", "&", value)

@@ -145,7 +145,8 @@ def language(candidates: Iterable[str]) -> str | None:
 
 def plain(text: Text, limit: int) -> str:
     """The words of `text`, at most `limit` characters."""
-    value = text.value[:_LONGEST_CONTENT]
+    # Mark-up takes room too, but not all of a document need be cleaned for the first words of it.
+    value = text.value[: 20 * limit]
     if text.html and ("<" in value or "&" in value):
         return markup.text(_shallow(value))[:limit].rstrip()
     return markup.plain(value.replace("\n", " ") if text.html else value)[:limit].rstrip()
@@ -156,7 +157,7 @@ def one_line(text: Text, limit: int) -> str:
 
     Titles that say they are plain text are escaped twice so often that references in them are never meant literally.
     """
-    words = plain(text, _LONGEST_SUMMARY)
+    words = plain(text, 2 * limit)
     return markup.line(words if text.html else html.unescape(words))[:limit].rstrip()
 
 

@@ -53,8 +53,8 @@ def _entry(position: int, item: dict[str, Any], feed: dict[str, Any], url: str, 
             position=position,
             base=url,
             guid=_string(item, "id"),
-            guid_is_link=True,
-            links=(_string(item, "url"),),
+            # The page it is, an id that is its address, at last the page it is about.
+            links=(_string(item, "url"), _absolute(_string(item, "id")), _string(item, "external_url")),
             title=entry.Text(value=_string(item, "title")),
             summary=entry.Text(value=_string(item, "summary")),
             contents=(
@@ -81,6 +81,11 @@ def _authors(holder: dict[str, Any]) -> Iterator[str]:
     for one in (*_dicts(holder, "authors"), *([author] if isinstance(author, dict) else [])):
         if name := _string(one, "name"):
             yield name
+
+
+def _absolute(text: str) -> str:
+    """`text` if it is an http(s) URL by itself, else nothing."""
+    return text if text.startswith(("http://", "https://")) else ""
 
 
 def _string(holder: dict[str, Any], key: str) -> str:

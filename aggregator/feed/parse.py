@@ -160,10 +160,21 @@ class _Reader:
         if self.version.startswith("atom"):
             holders += [_dict(one, "source"), self.head]
         for holder in holders:
-            names = [_string(author, "name") or _string(author, "email") for author in _dicts(holder, "authors")]
-            if any(names) or (names := [_string(holder, "author")]) != [""]:
+            if names := [name for name in _names(holder) if name]:
                 return names
         return []
+
+
+def _names(holder: dict[str, Any]) -> Iterator[str]:
+    """The names or addresses of authors, the last one's in the publisher's words if feedparser took them apart.
+
+    It ends every address after four letters of its top-level domain, and takes the rest of it for the name.
+    """
+    authors, words = _dicts(holder, "authors"), _string(holder, "author")
+    for author in authors[:-1]:
+        yield _string(author, "name") or _string(author, "email")
+    name, email = (_string(authors[-1], "name"), _string(authors[-1], "email")) if authors else ("", "")
+    yield words if "@" in words and words != f"{name} ({email})" else name or email or words
 
 
 def _links(holder: dict[str, Any]) -> Iterator[str]:
