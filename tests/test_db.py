@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -222,4 +223,5 @@ def test_sqlite_runs_in_wal_with_foreign_keys(tmp_path: Path, _sqlite_template: 
     store.close()
 
     assert told == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1}
-    assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with closing(sqlite3.connect(path)) as conn:
+        assert conn.execute("PRAGMA journal_mode").fetchone() == ("wal",)
