@@ -107,7 +107,37 @@ class Response:
         return self.status == 304
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRecord:
+    """What is remembered of a host between runs: until when it asked to be left alone, and its robots.txt.
+
+    `robots` is the text, empty where there is none; `robots_error` says why it could not be had, `robots_since` since when.
+    `own_limits`: another document of it was served during such a pause, so its limits concern single documents.
+    """
+
+    host: str
+    retry_after: datetime | None = None
+    own_limits: bool = False
+    crawl_delay: float | None = None
+    robots: str | None = None
+    robots_at: datetime | None = None
+    robots_error: str | None = None
+    robots_since: datetime | None = None
+
+
 # ---------------------------------------------------------------------------------------------------- polling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """What a document asks of those who poll it: `ttl` (RSS), `update` (sy:updatePeriod ÷ updateFrequency) from `update_base`
+    on, and when not to come: `skip_hours` 0–23 and `skip_days` 0–6 from Monday, both in UTC."""
+
+    ttl: timedelta | None = None
+    update: timedelta | None = None
+    update_base: datetime | None = None
+    skip_hours: tuple[int, ...] = ()
+    skip_days: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +161,12 @@ class Source:
     last_success_at: datetime | None = None
     last_new_at: datetime | None = None
     learned_gap: timedelta | None = None
+    hints: Hints = Hints()
+    last_document_at: datetime | None = None
+    moved_to: str | None = None
+    moved_since: datetime | None = None
+    moved_sightings: int = 0
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +204,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedFeed:
-    """A feed document as published. `damage` says, in words, why only a part of it could be read; None when whole."""
+    """A feed document as published. `damage` says, in words, why only a part of it could be read; None when whole.
+
+    `hubs` and `self_url` are what it says of WebSub: where to subscribe, and to which topic.
+    """
 
     version: str
     entries: tuple[Entry, ...]
@@ -176,6 +215,9 @@ class ParsedFeed:
     site_url: str | None = None
     language: str | None = None
     damage: str | None = None
+    hints: Hints = Hints()
+    hubs: tuple[str, ...] = ()
+    self_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

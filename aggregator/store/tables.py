@@ -101,10 +101,18 @@ sources = Table(
     Column("last_success_at", UTCTime),
     Column("last_new_at", UTCTime),
     Column("learned_gap", Integer),
+    Column("host", Text, nullable=False, server_default=text("''")),
+    Column("hints", Json),
+    Column("last_document_at", UTCTime),
+    Column("moved_to", Text),
+    Column("moved_since", UTCTime),
+    Column("moved_sightings", Integer, nullable=False, server_default=text("0")),
+    Column("advice", Text),
     Column("added_at", UTCTime, nullable=False),
     Column("lease_owner", Text),
     Column("lease_until", UTCTime),
     Index(None, "next_poll_at"),
+    Index(None, "host"),
 )
 
 polls = Table(
@@ -297,7 +305,10 @@ changes = Table(
     Column("id", Id, primary_key=True),
     Column("at", UTCTime, nullable=False),
     Column("kind", Text, nullable=False),
-    _reference("items.id", name="item_id"),
+    # One of the two: what it happened to.
+    _reference("items.id", name="item_id", nullable=True),
+    _reference("sources.id", name="source_id", nullable=True),
+    Column("detail", Text),
     Index(None, "item_id"),
     sqlite_autoincrement=True,
 )
@@ -310,7 +321,10 @@ hosts = Table(
     Column("retry_after", UTCTime),
     Column("robots", Text),
     Column("robots_at", UTCTime),
+    Column("robots_error", Text),
+    Column("robots_since", UTCTime),
     Column("crawl_delay", Float),
+    Column("own_limits", Boolean, nullable=False, server_default=false()),
     Column("failures", Float, nullable=False, server_default=text("0")),
 )
 
