@@ -36,7 +36,9 @@ def upgrade() -> None:
 
 
 def _name_hosts() -> None:
-    sources = sa.table("sources", sa.column("id", sa.Integer), sa.column("feed_url", sa.Text), sa.column("host", sa.Text))
+    sources = sa.table(
+        "sources", sa.column("id", sa.Integer), sa.column("feed_url", sa.Text), sa.column("host", sa.Text)
+    )
     bind = op.get_bind()
     for row in bind.execute(sa.select(sources.c.id, sources.c.feed_url)).all():
         host = (urlsplit(row.feed_url).hostname or "").lower()
