@@ -20,9 +20,12 @@ def _told(feed: model.ParsedFeed) -> dict[str, Any]:
     """The feed as JSON, without what is empty and without hashes."""
 
     def filled(value: dict[str, Any]) -> dict[str, Any]:
-        return {key: each for key, each in value.items() if each not in (None, "", ()) and key != "entry_hash"}
+        return {key: each for key, each in value.items() if each not in (None, "", (), [], {}) and key != "entry_hash"}
 
-    plain = json.loads(json.dumps(asdict(feed), default=datetime.isoformat), object_hook=filled)
+    def plainly(value: object) -> object:
+        return value.isoformat() if isinstance(value, datetime) else str(value)
+
+    plain = json.loads(json.dumps(asdict(feed), default=plainly), object_hook=filled)
     return {**plain, "entries": [{k: v for k, v in one.items() if v != []} for one in plain["entries"]]}
 
 

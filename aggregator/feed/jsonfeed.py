@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from aggregator import errors, markup, model
-from aggregator.feed import dates, entry
+from aggregator.feed import dates, entry, hints
 
 _VERSIONS = {"1": "json10", "1.0": "json10", "1.1": "json11"}
 _LONGEST_TITLE = 1_000
@@ -31,6 +31,7 @@ def read(text: str, *, url: str, now: datetime) -> model.ParsedFeed:
         raise errors.ParseError("JSON that is no JSON Feed")
     usable = [item for item in items if isinstance(item, dict)]
     entries = [_entry(n, item, feed, url, now) for n, item in enumerate(usable[: entry.MOST_ENTRIES], 1)]
+    hubs, self_url = hints.websub(_links(feed), url)
     return model.ParsedFeed(
         version=_VERSIONS.get(version.strip().rstrip("/").rpartition("/")[2], "json"),
         entries=tuple(entries),
@@ -38,6 +39,16 @@ def read(text: str, *, url: str, now: datetime) -> model.ParsedFeed:
         site_url=entry.address(_string(feed, "home_page_url"), url),
         language=entry.language([_string(feed, "language")]),
         damage=_damage(len(items), len(usable)),
+        hubs=hubs,
+        self_url=self_url,
+    )
+
+
+def _links(feed: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where it is pushed from and its own address, as links of an XML feed."""
+    yield "self", _string(feed, "feed_url")
+    yield from (
+        ("hub", _string(hub, "url")) for hub in _dicts(feed, "hubs") if _string(hub, "type").lower() == "websub"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import feedparser
 
 from aggregator import errors, markup, model
-from aggregator.feed import dates, document, entry, jsonfeed
+from aggregator.feed import dates, document, entry, hints, jsonfeed
 
 _LONGEST_TITLE = 1_000
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -65,6 +65,8 @@ def parse(body: bytes, *, url: str, headers: Mapping[str, str], now: datetime) -
     if not version or (xml.root.rpartition(":")[2].lower() not in _FEED_ROOTS and not entries):
         raise _no_feed(text, xml.root)
     reader = _Reader(url=url, version=version, head=dict.get(found, "feed", {}), now=now)
+    links = ((_string(link, "rel"), _string(link, "href")) for link in _dicts(reader.head, "links"))
+    hubs, self_url = hints.websub(links, url)
     return model.ParsedFeed(
         version=version,
         entries=tuple(entry.clean(reader.published(n, one)) for n, one in enumerate(entries[: entry.MOST_ENTRIES], 1)),
@@ -72,6 +74,9 @@ def parse(body: bytes, *, url: str, headers: Mapping[str, str], now: datetime) -
         site_url=entry.first_address(_links(reader.head), url),
         language=entry.language([_string(reader.head, "language")]),
         damage=xml.damage,
+        hints=hints.read({name: _string(reader.head, name) for name in hints.TOLD}, xml.data, now=now),
+        hubs=hubs,
+        self_url=self_url,
     )
 
 
