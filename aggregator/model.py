@@ -40,6 +40,8 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
     NOT_MODIFIED = "not_modified"
     FAILED = "failed"
+    # Not stored: nothing was asked.
+    POSTPONED = "postponed"
 
 
 class DateSource(StrEnum):
@@ -68,9 +70,11 @@ class Validators:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One document to fetch. `max_bytes` bounds it on the wire and, separately, after decoding.
+    """One document to fetch, or with `form` one to be posted. `max_bytes` bounds the answer on the wire and, separately, after decoding.
 
-    `heed_pause`: whether a Retry-After that the host gave to another request holds for this one too.
+    `ports` from 1024 on may be asked for: those that the source's own URL names. `heed_pause`: whether a Retry-After that the
+    host gave to another request holds for this one too. `heed_robots`: whether robots.txt is asked, as it is for pages.
+    `cut`: whether of a larger document the first `max_bytes` are enough.
     """
 
     url: str
@@ -82,7 +86,11 @@ class Request:
     auth: tuple[str, str] | None = None
     user_agent: str | None = None
     proxy: str | None = None
+    ports: tuple[int, ...] = ()
     heed_pause: bool = True
+    heed_robots: bool = False
+    cut: bool = False
+    form: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +281,19 @@ class Decision:
     @property
     def edited(self) -> int:
         return sum(seen.edited for seen in self.seen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A permanent redirect `to` another URL, seen so often `since` then; `adopt` says that it has been seen enough.
+
+    Without `to` there is none.
+    """
+
+    to: str | None = None
+    since: datetime | None = None
+    sightings: int = 0
+    adopt: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

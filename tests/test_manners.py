@@ -9,8 +9,9 @@ import pytest
 
 from aggregator import config, errors
 from aggregator.net import manners
+from tests import make
 
-URL = "https://News.example:8443/feed"
+HOST, URL = "news.example", "https://news.example:8443/feed"
 
 
 def ledger(concurrency: int = 2, spacing: float = 0.0) -> manners.Manners:
@@ -26,7 +27,7 @@ async def test_no_more_than_the_seats_are_inside_at_once() -> None:
 
     async def visit() -> None:
         nonlocal inside, most
-        async with polite.turn(URL):
+        async with polite.turn(HOST):
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0.01)
@@ -41,7 +42,7 @@ async def test_requests_to_one_host_begin_at_least_the_spacing_apart() -> None:
     polite, begun = ledger(concurrency=4, spacing=0.05), []
 
     async def visit() -> None:
-        async with polite.turn(URL):
+        async with polite.turn(HOST):
             begun.append(time.monotonic())
 
     await asyncio.gather(*(visit() for _ in range(4)))
@@ -54,16 +55,16 @@ async def test_other_hosts_do_not_wait() -> None:
     polite = ledger(concurrency=1, spacing=3600)
 
     async with asyncio.timeout(5):
-        async with polite.turn("http://a.example/1"), polite.turn("http://b.example/1"):
+        async with polite.turn("a.example"), polite.turn("b.example"):
             pass
 
 
 async def test_a_host_is_busy_while_its_seats_are_taken() -> None:
     polite = ledger(concurrency=2)
 
-    async with polite.turn(URL):
+    async with polite.turn(HOST):
         one = polite.busy()
-        async with polite.turn("http://news.example/page"):
+        async with polite.turn(HOST):
             both = polite.busy()
 
     assert one == frozenset()
@@ -74,7 +75,7 @@ async def test_a_host_is_busy_while_its_seats_are_taken() -> None:
 async def test_a_host_is_busy_until_the_spacing_is_over() -> None:
     polite = ledger(spacing=60)
 
-    async with polite.turn(URL):
+    async with polite.turn(HOST):
         pass
 
     assert polite.busy() == {"news.example"}
@@ -83,22 +84,22 @@ async def test_a_host_is_busy_until_the_spacing_is_over() -> None:
 
 async def test_a_short_pause_is_sat_out() -> None:
     polite = ledger()
-    polite.pause(URL, in_seconds(0.1))
+    polite.pause(HOST, URL, in_seconds(0.1))
     assert polite.busy() == {"news.example"}
     assert polite.paused() == frozenset()
 
     asked = time.monotonic()
-    async with polite.turn(URL):
+    async with polite.turn(HOST):
         assert time.monotonic() - asked >= 0.09
 
 
 async def test_a_long_pause_is_told_to_whoever_comes_and_takes_no_seat() -> None:
     polite, until = ledger(concurrency=1), in_seconds(3600)
-    polite.pause(URL, until)
+    polite.pause(HOST, URL, until)
 
     for _ in range(3):
         with pytest.raises(errors.FetchError) as caught:
-            async with polite.turn(URL):
+            async with polite.turn(HOST):
                 pytest.fail("it was let in")
 
     assert (caught.value.code, caught.value.retry_after) == ("retry_after", until)
@@ -108,9 +109,9 @@ async def test_a_long_pause_is_told_to_whoever_comes_and_takes_no_seat() -> None
 
 async def test_a_feed_of_its_own_does_not_wait_for_the_pause_of_another() -> None:
     polite = ledger(concurrency=1)
-    polite.pause(URL, in_seconds(3600))
+    polite.pause(HOST, URL, in_seconds(3600))
 
-    async with polite.turn(URL, heed_pause=False):
+    async with polite.turn(HOST, heed_pause=False):
         assert polite.paused() == {"news.example"}
 
 
@@ -118,32 +119,35 @@ async def test_a_pause_that_comes_while_others_wait_holds_for_them_too() -> None
     polite = ledger(concurrency=1)
 
     async def visit() -> None:
-        async with polite.turn(URL):
+        async with polite.turn(HOST):
             pass
 
-    async with polite.turn(URL):
+    async with polite.turn(HOST):
         waiting = asyncio.create_task(visit())
         await asyncio.sleep(0)
-        polite.pause(URL, in_seconds(3600))
+        polite.pause(HOST, URL, in_seconds(3600))
 
     with pytest.raises(errors.FetchError):
         await waiting
 
 
 async def test_a_pause_is_not_believed_beyond_a_day_and_never_made_shorter() -> None:
-    polite = ledger()
-    polite.pause(URL, in_seconds(10**8))
-    polite.pause(URL, in_seconds(5))
+    now = make.NOW
+    polite = manners.Manners(config.PerHost(), now=lambda: now)
+    polite.pause(HOST, URL, now + timedelta(days=1000))
+    polite.pause(HOST, URL, now + timedelta(seconds=5))
 
-    assert polite.busy(time.monotonic() + 23 * 3600) == {"news.example"}
-    assert polite.busy(time.monotonic() + 25 * 3600) == frozenset()
+    now = make.NOW + timedelta(hours=23)
+    assert polite.busy() == {"news.example"}
+    now = make.NOW + timedelta(hours=25)
+    assert polite.busy() == frozenset()
 
 
 async def test_whoever_is_cancelled_gives_the_seat_back() -> None:
     polite = ledger(concurrency=1)
 
     async def visit() -> None:
-        async with polite.turn(URL):
+        async with polite.turn(HOST):
             await asyncio.sleep(3600)
 
     seated, waiting = asyncio.create_task(visit()), asyncio.create_task(visit())
@@ -152,16 +156,16 @@ async def test_whoever_is_cancelled_gives_the_seat_back() -> None:
     waiting.cancel()
     await asyncio.gather(seated, waiting, return_exceptions=True)
 
-    async with asyncio.timeout(5), polite.turn(URL):
+    async with asyncio.timeout(5), polite.turn(HOST):
         assert polite.busy() == {"news.example"}
 
 
 async def test_hosts_of_long_ago_are_forgotten_and_those_that_paused_are_not() -> None:
     polite = ledger()
-    polite.pause("http://paused.example/", in_seconds(3600))
+    polite.pause("paused.example", "http://paused.example/", in_seconds(3600))
 
     for number in range(5000):
-        async with polite.turn(f"http://h{number}.example/"):
+        async with polite.turn(f"h{number}.example"):
             pass
 
     assert len(polite._hosts) < 1000
@@ -180,7 +184,7 @@ async def test_busy_may_be_asked_from_another_thread_meanwhile() -> None:
     asking = asyncio.create_task(asyncio.to_thread(ask))
     number = 0
     while not asking.done():
-        async with polite.turn(f"http://h{(number := number + 1)}.example/"):
+        async with polite.turn(f"h{(number := number + 1)}.example"):
             await asyncio.sleep(0)
     await asking
 

@@ -8,92 +8,130 @@ import base64
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 import httpcore2
 import httpx2
 
-from aggregator import __version__, config, errors, markup, model
-from aggregator.net import decode, guard, manners
+from aggregator import __version__, clock, config, errors, markup, model
+from aggregator.net import connections, decode, guard, hops, manners, robots
 
-_MOVED = frozenset({301, 302, 303, 307, 308})
-_MOVED_FOR_GOOD = frozenset({301, 308})
 _MOST_REDIRECTS = 10
 _CONNECT_LIMIT = 10.0
 # A validator beyond this was not meant to be sent back (hazards, rule 8).
 _LONGEST_VALIDATOR = 1024
-_KEPT_CONNECTIONS, _KEPT_SECONDS = 100, 15.0
+# Real answers have some twenty; their size h11 bounds.
+_MOST_HEADERS = 200
+# RFC 9309 §2.5
+_ROBOTS_BYTES = 500 * 1024
+# Our name in robots.txt, whatever user agent a source was given.
+_PRODUCT = "aggregator"
 
-# httpcore2, `Trace`: what each of these has begun to wait for.
-_WAITS = {
-    "connection.connect_tcp.started": "the connection",
-    "connection.start_tls.started": "the TLS handshake",
-    "http11.receive_response_headers.started": "the headers of the answer",
-    "http11.receive_response_body.started": "the body of the answer",
-}
 # RemoteProtocolError for a connection that ended too early: httpcore2 http11.py, h11 _readers.py.
 _BROKEN_OFF = ("disconnected without", "peer closed connection")
 
 
 def personal(request: model.Request, source: config.SourceConfig) -> model.Request:
-    """`request` with what the source's configuration adds: its user agent anywhere; its headers, cookies and password
+    """`request` with what the source's configuration adds: its user agent and its port anywhere; its headers, cookies and password
     only on the site it names, which may have moved from http to https."""
-    request = replace(request, user_agent=source.user_agent or request.user_agent)
     try:
-        asked, home = _origin(httpx2.URL(request.url)), _origin(httpx2.URL(source.url))
+        named, asked = hops.parsed(source.url), hops.parsed(request.url)
+        here, home = hops.origin(asked), hops.origin(named)
     except (httpx2.InvalidURL, ValueError):
         return request
-    secured = home == ("http", home[1], 80) and asked == ("https", home[1], 443)
-    if asked != home and not secured:
+    ports = (named.port,) if named.port else ()
+    request = replace(request, user_agent=source.user_agent or request.user_agent, ports=ports)
+    secured = home == (b"http", home[1], 80) and here == (b"https", home[1], 443)
+    if here != home and not secured:
         return request
     return replace(request, headers=dict(source.headers), cookies=dict(source.cookies), auth=source.credentials)
 
 
 class Fetcher:
-    """The one client: its connections are kept for a while and shared; `aclose` ends them."""
+    """The one client: its connections are kept for a while and shared; `aclose` ends them. With a `shelf`, pages are fetched only
+    where robots.txt permits."""
 
-    def __init__(self, settings: config.HttpSettings, manners: manners.Manners) -> None:
+    def __init__(
+        self,
+        settings: config.HttpSettings,
+        manners: manners.Manners,
+        *,
+        shelf: robots.Shelf | None = None,
+        now: clock.Clock = clock.now,
+    ) -> None:
         if settings.proxy is not None:
             raise errors.ConfigError("http.proxy: not available in this version")
-        self._manners, self._limit = manners, settings.timeout.total_seconds()
-        allowed = guard.Allowed.of(settings.allow_networks)
-        self._transport = _Transport(_context(settings), guard.Guard(allowed=allowed, connect_to=settings.connect_to))
-        self._user_agent = f"aggregator/{__version__}" + (f" (+{settings.contact})" if settings.contact else "")
+        self._manners, self._now, self._limit = manners, now, settings.timeout.total_seconds()
+        backend = guard.Guard(allowed=guard.Allowed.of(settings.allow_networks), connect_to=settings.connect_to)
+        self._connections = connections.Connections(_context(settings), backend)
+        self._robots = robots.Robots(fetch=self._robots_txt, shelf=shelf, clock=now) if shelf is not None else None
+        self._user_agent = f"{_PRODUCT}/{__version__}" + (f" (+{settings.contact})" if settings.contact else "")
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        await self._connections.aclose()
 
     async def fetch(self, request: model.Request) -> model.Response:
         """The document at `request.url`, after at most ten redirects. Raises FetchError, its `url` where it happened.
 
-        `timeout` bounds all exchanges together; waiting for a host's turn does not count.
+        `timeout` bounds all exchanges together; waiting for a host's turn does not count. To a form, any 2xx is an answer.
         """
-        url = request.url
         try:
-            hop, spent = _first(request), 0.0
+            hop, answer, took = await self._follow(request)
+            return self._response(request, hop, answer, took)
+        except errors.FetchError as exc:
+            exc.url = exc.url or request.url
+            raise
+
+    async def post(self, url: str, form: Mapping[str, str], *, max_bytes: int = 1 << 16) -> model.Response:
+        """What is answered to `form`; it is posted again wherever a redirect leads. Raises FetchError."""
+        return await self.fetch(model.Request(url=url, accept="*/*", max_bytes=max_bytes, form=form))
+
+    async def permitted(self, url: str) -> None:
+        """Ask the robots.txt of `url` whether it may be fetched as a page. Raises FetchError where not."""
+        if self._robots is not None:
+            await self._robots.check(url, _PRODUCT)
+
+    def paused(self, host: str) -> bool:
+        """Whether `host` asked to be left alone, all of it."""
+        return self._manners.paused_until(host) is not None
+
+    async def _follow(self, request: model.Request) -> tuple[hops.Hop, hops.Answer, timedelta]:
+        """The last hop of a chain of redirects, and what was answered there."""
+        hop, spent = hops.first(request), 0.0
+        try:
             for _ in range(_MOST_REDIRECTS + 1):
-                url = hop.name
-                async with self._manners.turn(url, heed_pause=request.heed_pause):
+                if request.heed_robots and self._robots is not None:
+                    delay = await self._robots.check(hop.name, _PRODUCT)
+                    self._manners.crawl_delay(hop.host, delay)
+                async with self._manners.turn(hop.host, heed_pause=request.heed_pause):
                     began = time.monotonic()
                     answer = await self._exchange(request, hop, self._limit - spent)
-                    spent += time.monotonic() - began
-                if answer.status not in _MOVED:
-                    return self._response(hop, answer, timedelta(seconds=spent))
-                hop = _redirected(request, hop, answer)
+                    took = time.monotonic() - began
+                    spent += took
+                self._manners.answered(hop.host, hop.name, answer.status, began=began, took=took)
+                if answer.status not in hops.MOVED:
+                    return hop, answer, timedelta(seconds=spent)
+                hop = hops.redirected(request, hop, answer)
             raise errors.FetchError(f"more than {_MOST_REDIRECTS} redirects", code="redirects", status=answer.status)
         except errors.FetchError as exc:
-            exc.url = exc.url or url
+            exc.url = exc.url or hop.name
             raise
+
+    async def _robots_txt(self, url: str) -> robots.Copy:
+        request = model.Request(url=url, accept="text/plain, */*;q=0.1", max_bytes=_ROBOTS_BYTES, cut=True)
+        _, answer, _ = await self._follow(request)
+        return robots.Copy(status=answer.status, body=answer.body)
 
     # ------------------------------------------------------------------------------------------------- one exchange
 
-    async def _exchange(self, request: model.Request, hop: "_Hop", left: float) -> "_Answer":
-        watch = _Watch()
+    async def _exchange(self, request: model.Request, hop: hops.Hop, left: float) -> hops.Answer:
+        watch = connections.Watch()
         try:
             async with asyncio.timeout(left):
                 with _edge(watch):
@@ -102,40 +140,44 @@ class Fetcher:
             said = f"not done within {self._limit:g} s: waiting for {watch.waiting_for}"
             raise errors.TransportError(said, code="timeout") from exc
 
-    async def _ask(self, request: model.Request, hop: "_Hop", watch: "_Watch") -> "_Answer":
-        async with self._sent(request, hop, watch) as response:
-            status, headers = response.status_code, dict(response.headers.items())
+    async def _ask(self, request: model.Request, hop: hops.Hop, watch: connections.Watch) -> hops.Answer:
+        try:
+            return await self._once(request, hop, watch, fresh=False)
+        except (httpcore2.NetworkError, httpcore2.RemoteProtocolError):
+            if watch.connected or watch.waiting_for != "the headers of the answer":
+                raise
+        # A kept connection that the server closed just then (RFC 9112 §9.3.1): no word about the document.
+        return await self._once(request, hop, watch, fresh=True)
+
+    async def _once(
+        self, request: model.Request, hop: hops.Hop, watch: connections.Watch, *, fresh: bool
+    ) -> hops.Answer:
+        sent = self._sent(request, hop)
+        async with self._connections.answer(sent, hop.origin, watch, fresh=fresh) as response:
+            watch.waiting_for = "the body of the answer"
+            status, headers = response.status, _headers(response)
             body, wire_bytes = b"", 0
             if status == HTTPStatus.OK:
-                body, wire_bytes = await _body(response, request.max_bytes)
+                async with aclosing(response.aiter_stream()) as chunks:
+                    body, wire_bytes = await _body(chunks, headers, request)
             elif status == HTTPStatus.NOT_MODIFIED:
                 # It has no body; only one that was read to its end leaves the connection fit for use.
                 await response.aread()
-        return _Answer(status=status, headers=headers, body=body, wire_bytes=wire_bytes)
+        return hops.Answer(status=status, headers=headers, body=body, wire_bytes=wire_bytes)
 
-    @asynccontextmanager
-    async def _sent(self, request: model.Request, hop: "_Hop", watch: "_Watch") -> AsyncIterator[httpx2.Response]:
-        """The answer to `hop`, with its body still to come."""
+    def _sent(self, request: model.Request, hop: hops.Hop) -> httpcore2.Request:
         limits = {"connect": min(_CONNECT_LIMIT, self._limit), "read": None, "write": None, "pool": None}
-        sent = httpx2.Request(
-            "GET",
-            hop.url,
-            headers=self._headers(request, hop),
-            extensions={"timeout": limits, "trace": watch.trace},
+        scheme, host, port = hop.origin
+        content = urlencode(request.form).encode() if request.form is not None else None
+        return httpcore2.Request(
+            "POST" if content is not None else "GET",
+            httpcore2.URL(scheme=scheme, host=host, port=port, target=hop.url.raw_path),
+            headers=self._headers(request, hop, content),
+            content=content,
+            extensions={"timeout": limits},
         )
-        try:
-            response = await self._transport.handle_async_request(sent)
-        except (httpx2.NetworkError, httpx2.RemoteProtocolError):
-            if watch.connected:
-                raise
-            # A kept connection that the server closed just then (RFC 9112 §9.3.1): no word about the document.
-            response = await self._transport.handle_async_request(sent)
-        try:
-            yield response
-        finally:
-            await response.aclose()
 
-    def _headers(self, request: model.Request, hop: "_Hop") -> Mapping[str, str]:
+    def _headers(self, request: model.Request, hop: hops.Hop, content: bytes | None) -> list[tuple[bytes, bytes]]:
         headers = {"user-agent": request.user_agent or self._user_agent, "accept": request.accept}
         if hop.own:
             headers |= {name.lower(): value for name, value in request.headers.items()}
@@ -147,13 +189,18 @@ class Fetcher:
             headers["if-none-match"] = hop.validators.etag
         if hop.validators.last_modified:
             headers["if-modified-since"] = hop.validators.last_modified
-        return headers | {"accept-encoding": decode.ACCEPTED}
+        headers["accept-encoding"] = decode.ACCEPTED
+        if content is not None:
+            headers |= {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(content))}
+        told = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+        return [(b"host", hop.url.netloc), *told]
 
     # ---------------------------------------------------------------------------------------------------- its meaning
 
-    def _response(self, hop: "_Hop", answer: "_Answer", took: timedelta) -> model.Response:
+    def _response(self, request: model.Request, hop: hops.Hop, answer: hops.Answer, took: timedelta) -> model.Response:
+        posted = request.form is not None and HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
         unasked = answer.status == HTTPStatus.NOT_MODIFIED and not hop.validators
-        if answer.status not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED) or unasked:
+        if not posted and (answer.status not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED) or unasked):
             raise self._refusal(hop, answer)
         told = _validators(hop.name, answer.headers)
         if answer.status == HTTPStatus.NOT_MODIFIED:
@@ -170,73 +217,21 @@ class Fetcher:
             validators=told,
         )
 
-    def _refusal(self, hop: "_Hop", answer: "_Answer") -> errors.StatusError:
+    def _refusal(self, hop: hops.Hop, answer: hops.Answer) -> errors.StatusError:
         status = answer.status
         if status == HTTPStatus.NOT_MODIFIED:
             # Taken for "unchanged" it would hide the document for ever.
             said = "HTTP 304 Not Modified, to a request without conditions"
-            return errors.StatusError(said, code="unasked_304", status=status)
+            return errors.StatusError(said, code="unasked_304", status=status, url=hop.name)
         said = f"HTTP {status} {_phrase(status)}".strip()
         if status == HTTPStatus.GONE:
-            return errors.GoneError(said, status=status)
+            return errors.GoneError(said, status=status, url=hop.name)
         retry_after = None
         if status == HTTPStatus.TOO_MANY_REQUESTS or 500 <= status <= 599:
-            retry_after = _retry_after(answer.headers.get("retry-after", ""), datetime.now(UTC))
+            retry_after = _retry_after(answer.headers, self._now())
         if retry_after is not None:
-            self._manners.pause(hop.name, retry_after)
-        return errors.StatusError(said, code=f"http_{status}", status=status, retry_after=retry_after)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Hop:
-    """One URL of a chain of redirects.
-
-    `name` is the URL as it is told to others, `own` whether the chain never left the origin of the request, `permanent`
-    how far it led by permanent redirects alone and `lasting` whether that is here; `validators` are those to be sent.
-    """
-
-    url: httpx2.URL
-    name: str
-    own: bool
-    permanent: str
-    lasting: bool
-    validators: model.Validators
-    before: frozenset[httpx2.URL]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    wire_bytes: int
-
-
-@dataclass(slots=True)
-class _Watch:
-    """How far an exchange has come: what it waits for, and whether a connection was made for it."""
-
-    waiting_for: str = "a free connection"
-    connected: bool = False
-
-    async def trace(self, event: str, _info: Mapping[str, object]) -> None:
-        """Called by httpcore2 at every step."""
-        self.waiting_for = _WAITS.get(event, self.waiting_for)
-        self.connected = self.connected or event.startswith("connection.connect_tcp")
-
-
-class _Transport(httpx2.AsyncHTTPTransport):
-    """httpx2's transport over a pool with our backend, for which its constructor has no argument."""
-
-    def __init__(self, context: ssl.SSLContext, backend: guard.Guard) -> None:
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=context,
-            # The seats of the engine bound how many are in use; waiting here would use up the time of the request.
-            max_connections=None,
-            max_keepalive_connections=_KEPT_CONNECTIONS,
-            keepalive_expiry=_KEPT_SECONDS,
-            network_backend=backend,
-        )
+            self._manners.pause(hop.host, hop.name, retry_after)
+        return errors.StatusError(said, code=f"http_{status}", status=status, retry_after=retry_after, url=hop.name)
 
 
 def _context(settings: config.HttpSettings) -> ssl.SSLContext:
@@ -251,89 +246,38 @@ def _context(settings: config.HttpSettings) -> ssl.SSLContext:
     return context
 
 
-# ----------------------------------------------------------------------------------------------------------- hops
-
-
-def _first(request: model.Request) -> _Hop:
-    if request.proxy is not None:
-        raise errors.BlockedError("a proxy for one source is not available in this version", code="proxy")
-    url = guard.checked(request.url, port=_stated_port(request.url))
-    name = request.url if not httpx2.URL(request.url).userinfo else str(url)
-    return _Hop(
-        url=url,
-        name=name,
-        own=True,
-        permanent=name,
-        lasting=True,
-        validators=_for(name, request),
-        before=frozenset({url}),
-    )
-
-
-def _redirected(request: model.Request, hop: _Hop, answer: _Answer) -> _Hop:
-    """Where `answer` sends us. Raises FetchError (`bad_redirect`, `redirect_loop`) and BlockedError."""
-    location = answer.headers.get("location", "").strip()
-    if not location:
-        said = f"HTTP {answer.status} without a Location to go to"
-        raise errors.FetchError(said, code="bad_redirect", status=answer.status)
-    try:
-        # What has a scheme stands for itself: joined, `http:///x` would mean this host.
-        absolute = location if httpx2.URL(location).scheme else str(hop.url.join(location))
-        url = guard.checked(absolute, port=_stated_port(request.url))
-    except errors.BlockedError as exc:
-        if exc.code == "url":
-            raise _bad_redirect(answer, location) from exc
-        raise errors.BlockedError(f"redirected to what is refused: {exc}", code=exc.code, status=answer.status) from exc
-    except (httpx2.InvalidURL, ValueError) as exc:
-        raise _bad_redirect(answer, location) from exc
-    if url in hop.before:
-        raise errors.FetchError("the redirects go round in a circle", code="redirect_loop", status=answer.status)
-    name, lasting = str(url), hop.lasting and answer.status in _MOVED_FOR_GOOD
-    return _Hop(
-        url=url,
-        name=name,
-        own=hop.own and _origin(url) == _origin(hop.url),
-        permanent=name if lasting else hop.permanent,
-        lasting=lasting,
-        validators=_for(name, request),
-        before=hop.before | {url},
-    )
-
-
-def _bad_redirect(answer: _Answer, location: str) -> errors.FetchError:
-    said = f"redirected to what is no URL: {markup.line(config.redact(location), 100)}"
-    return errors.FetchError(said, code="bad_redirect", status=answer.status)
-
-
-def _stated_port(url: str) -> int | None:
-    """The port that the operator, or the feed, names: for those few who publish below 1024."""
-    try:
-        return httpx2.URL(url).port
-    except (httpx2.InvalidURL, ValueError):
-        return None
-
-
-def _origin(url: httpx2.URL) -> tuple[str, bytes, int]:
-    return url.scheme, url.raw_host, guard.port_of(url)
-
-
-def _for(name: str, request: model.Request) -> model.Validators:
-    """RFC 9110 §13.1: they mean something only to the URL that gave them."""
-    return request.validators if request.validators.url == name else model.Validators()
-
-
 # -------------------------------------------------------------------------------------------------------- answers
 
 
-async def _body(response: httpx2.Response, limit: int) -> tuple[bytes, int]:
-    """The decoded body and its size on the wire, each within `limit`."""
+def _headers(response: httpcore2.Response) -> Mapping[str, str]:
+    """Its headers, those of one name joined. Raises TransportError (`headers`)."""
+    if len(response.headers) > _MOST_HEADERS:
+        said = f"the answer has {len(response.headers)} headers, more than {_MOST_HEADERS}"
+        raise errors.TransportError(said, code="headers")
+    headers: dict[str, str] = {}
+    for raw, data in response.headers:
+        name, value = raw.decode("latin-1").lower(), _text(data)
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+async def _body(chunks: AsyncIterator[bytes], headers: Mapping[str, str], request: model.Request) -> tuple[bytes, int]:
+    """The decoded body and its size on the wire, each within the limit of `request`."""
+    limit = request.max_bytes
     large = errors.TooLargeError(f"the document is larger than {decode.size(limit)}", code="too_large", status=200)
-    stated = response.headers.get("content-length", "")
-    if stated.isdigit() and int(stated) > limit:
+    stated = headers.get("content-length", "")
+    if stated.isdigit() and int(stated) > limit and not request.cut:
         raise large
-    decoder = decode.Decoder(response.headers.get("content-encoding", ""), limit)
+    decoder = decode.Decoder(headers.get("content-encoding", ""), limit)
     body, wire_bytes = bytearray(), 0
-    async with aclosing(response.aiter_raw()) as chunks:
+    try:
         async for chunk in chunks:
             wire_bytes += len(chunk)
             if wire_bytes > limit:
@@ -342,7 +286,10 @@ async def _body(response: httpx2.Response, limit: int) -> tuple[bytes, int]:
                 body += piece
                 # A kilobyte may hold a megabyte of work: others get their turn in between.
                 await asyncio.sleep(0)
-    decoder.finish()
+        decoder.finish()
+    except errors.TooLargeError:
+        if not request.cut:
+            raise
     return bytes(body), wire_bytes
 
 
@@ -355,21 +302,30 @@ def _validators(url: str, headers: Mapping[str, str]) -> model.Validators:
     return model.Validators(url=url, etag=etag, last_modified=last_modified)
 
 
-def _retry_after(value: str, now: datetime) -> datetime | None:
-    """RFC 9110 §10.2.3: seconds or a date, as a whole second from now to a day ahead; None for anything else."""
-    value = value.strip()
+def _retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    """RFC 9110 §10.2.3: seconds or a date, as a whole second from now to a day ahead; None for anything else.
+
+    A date is measured by the server's own clock, where it tells it.
+    """
+    value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         # Seven digits are more than a day; a few thousand of them would overflow.
-        at = now + (timedelta(seconds=int(value)) if len(value) < 7 else manners.LONGEST_PAUSE)
+        wait = timedelta(seconds=int(value)) if len(value) < 7 else manners.LONGEST_PAUSE
+    elif (date := _http_date(value)) is not None:
+        wait = date - (_http_date(headers.get("date", "")) or now)
     else:
-        try:
-            date = parsedate_to_datetime(value)
-            at = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-        except (ValueError, OverflowError):
-            return None
-    if at.microsecond or at < now:
-        at = max(at, now).replace(microsecond=0) + timedelta(seconds=1)
-    return min(at, (now + manners.LONGEST_PAUSE).replace(microsecond=0))
+        return None
+    wait = min(max(wait, timedelta(0)), manners.LONGEST_PAUSE)
+    # `now` is the whole second that has begun: the one after it is meant.
+    return (now + wait).replace(microsecond=0) + timedelta(seconds=wait < manners.LONGEST_PAUSE)
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _phrase(status: int) -> str:
@@ -380,7 +336,7 @@ def _phrase(status: int) -> str:
 
 
 @contextmanager
-def _edge(watch: _Watch) -> Iterator[None]:
+def _edge(watch: connections.Watch) -> Iterator[None]:
     """Foreign exceptions become ours: all of them, for the libraries raise more than they say (hazards, rule 5)."""
     try:
         yield
@@ -390,19 +346,19 @@ def _edge(watch: _Watch) -> Iterator[None]:
         raise _mapped(exc, watch) from exc
 
 
-def _mapped(exc: Exception, watch: _Watch) -> errors.FetchError:
+def _mapped(exc: Exception, watch: connections.Watch) -> errors.FetchError:
     said = markup.line(config.redact(str(exc)), 200)
     if isinstance(exc, ssl.SSLError):
         return guard.tls_error(exc)
-    if isinstance(exc, httpx2.TimeoutException | TimeoutError):
+    if isinstance(exc, httpcore2.TimeoutException | TimeoutError):
         return errors.TransportError(f"timed out waiting for {watch.waiting_for}", code="timeout")
-    broken_off = isinstance(exc, httpx2.RemoteProtocolError) and any(words in said for words in _BROKEN_OFF)
-    if broken_off or isinstance(exc, httpx2.NetworkError | OSError):
+    broken_off = isinstance(exc, httpcore2.RemoteProtocolError) and any(words in said for words in _BROKEN_OFF)
+    if broken_off or isinstance(exc, httpcore2.NetworkError | OSError):
         text = f"the server closed the connection while we waited for {watch.waiting_for}"
         return errors.TransportError(text, code="reset")
-    if isinstance(exc, httpx2.RemoteProtocolError):
+    if isinstance(exc, httpcore2.RemoteProtocolError):
         return errors.TransportError(f"the answer is not proper HTTP: {said}", code="protocol")
-    if isinstance(exc, httpx2.LocalProtocolError | UnicodeError):
+    if isinstance(exc, httpcore2.LocalProtocolError | UnicodeError):
         # Its text would show the header, which may be a password.
         return errors.TransportError("the request cannot be written as HTTP: look at its headers", code="protocol")
     return errors.TransportError(f"{type(exc).__name__}: {said}", code="protocol")

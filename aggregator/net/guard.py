@@ -14,12 +14,14 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import httpcore2
 import httpx2
 
 from aggregator import errors, markup
+from aggregator.net import stream
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -103,22 +105,29 @@ def checked(url: str, *, port: int | None = None) -> httpx2.URL:
     if len(url) > LONGEST_URL:
         raise errors.BlockedError(f"the URL is longer than {LONGEST_URL} characters", code="url")
     try:
-        parsed = httpx2.URL(url)
+        found = parsed(url)
         # What is wrong with an international name shows itself only here.
-        host = parsed.raw_host
+        host = found.raw_host
     except (httpx2.InvalidURL, ValueError) as exc:
         raise errors.BlockedError("not a URL that can be asked for", code="url") from exc
-    if parsed.scheme not in ("http", "https"):
-        said = f"{markup.line(parsed.scheme, 20)}: URLs" if parsed.scheme else "URLs without a scheme"
+    if found.scheme not in ("http", "https"):
+        said = f"{markup.line(found.scheme, 20)}: URLs" if found.scheme else "URLs without a scheme"
         raise errors.BlockedError(f"{said} are not asked for, only http and https", code="scheme")
     if not _HOST.fullmatch(host):
         raise errors.BlockedError("the URL has no host" if not host else "the URL's host is no name", code="url")
-    asked = port_of(parsed)
+    asked = port_of(found)
     if not 1 <= asked <= 65535:
         raise errors.BlockedError("the port of the URL is not from 1 to 65535", code="port")
     if asked < 1024 and asked not in _WEB_PORTS and asked != port:
         raise errors.BlockedError(f"port {asked} is not one of the web's", code="port")
-    return parsed.copy_with(userinfo=b"", fragment=None)
+    # Copying is parsing again.
+    return found.copy_with(userinfo=b"", fragment=None) if found.userinfo or found.fragment else found
+
+
+@lru_cache(maxsize=1024)
+def parsed(url: str) -> httpx2.URL:
+    """`url` taken apart, which costs enough to be done once. Raises InvalidURL, ValueError."""
+    return httpx2.URL(url)
 
 
 def port_of(url: httpx2.URL) -> int:
@@ -215,7 +224,7 @@ class Guard(httpcore2.AsyncNetworkBackend):
     def __init__(self, *, allowed: Allowed, connect_to: Mapping[str, str]) -> None:
         self._allowed = allowed
         self._connect_to = {key.lower(): _parted(target) for key, target in connect_to.items()}
-        self._tcp = httpcore2.AnyIOBackend()
+        self._tcp = stream.Backend()
         self._resolver = _Resolver()
 
     async def connect_tcp(
