@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from aggregator import config, harvest, log, metrics, model, poll, upkeep
+from aggregator import clock, config, harvest, log, metrics, model, outlook, poll, upkeep
 from aggregator.engine import local
 from aggregator.net import fetcher, manners
-from aggregator.store import db
+from aggregator.store import db, hosts
 from aggregator.workers import Workers
 
 # What every worker needs; imported once in the fork server, shared by its children.
@@ -36,18 +36,31 @@ class App:
         store: db.Store,
         observers: Observers | None = None,
         counters: metrics.Metrics | None = None,
+        now: clock.Clock = clock.now,
     ) -> None:
         self.settings, self.store = settings, store
         self.observers = observers or Observers()
         self.metrics = counters or metrics.Metrics()
         self.workers = Workers(settings.harvest.workers, preload=_PRELOAD)
-        ledger = manners.Manners(settings.http.per_host)
-        self.fetcher = fetcher.Fetcher(settings.http, ledger)
+        ledger, weather = manners.Manners(settings.http.per_host, now=now), outlook.Outlook()
+        self.fetcher = fetcher.Fetcher(settings.http, ledger, shelf=_Shelf(store), now=now)
         self.poller = poll.Poller(
-            store=store, fetcher=self.fetcher, workers=self.workers, settings=settings, observe=self._polled
+            store=store,
+            fetcher=self.fetcher,
+            workers=self.workers,
+            settings=settings,
+            observe=self._polled,
+            outlook=weather,
+            now=now,
         )
         self.harvester = harvest.Harvester(
-            store=store, fetcher=self.fetcher, workers=self.workers, settings=settings, observe=self._harvested
+            store=store,
+            fetcher=self.fetcher,
+            workers=self.workers,
+            settings=settings,
+            observe=self._harvested,
+            outlook=weather,
+            now=now,
         )
         self.engine = local.Local(
             store=store,
@@ -60,6 +73,7 @@ class App:
                 harvests=settings.harvest.concurrency,
                 per_host=settings.http.per_host.concurrency,
             ),
+            now=now,
         )
 
     async def aclose(self) -> None:
@@ -97,6 +111,23 @@ class App:
         )
         self.metrics.harvested(report)
         self.observers.harvested(report)
+
+
+class _Shelf:
+    """Where robots.txt survives a restart: the table `hosts`."""
+
+    def __init__(self, store: db.Store) -> None:
+        self._store = store
+
+    def recall(self, host: str) -> model.HostRecord | None:
+        """What is remembered of `host`. Raises StoreError."""
+        with self._store.read() as conn:
+            return hosts.recall(conn, host)
+
+    def keep(self, record: model.HostRecord) -> None:
+        """Remember it. Raises StoreError."""
+        with self._store.begin() as conn:
+            hosts.keep_robots(conn, record)
 
 
 def open_store(settings: config.Settings, *, alone: db.DaemonLock | None = None) -> db.Store:

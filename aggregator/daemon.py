@@ -83,7 +83,7 @@ class _Daemon:
         announce(f"page: {_page_url(web)}" if web else "page: off")
         announce(f"sources: {len(self._settings.sources)}; stop with Ctrl-C or SIGTERM")
         _log.info("daemon.started", database=str(self._store), sources=len(self._settings.sources))
-        self._app.engine.start()
+        await self._app.engine.start()
         while not await _within(stopped, _LOOK):
             if changed.is_set() or self._edited():
                 changed.clear()
@@ -121,7 +121,7 @@ class _Daemon:
         self._settings = settings
         log.configure(settings.log)
         self._app = app.App(settings, self._store, counters=self._metrics)
-        self._app.engine.start()
+        await self._app.engine.start()
         _log.info("config.reloaded", sources=len(settings.sources))
 
     async def _close(self) -> None:

@@ -11,11 +11,11 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import zstandard
 
-from aggregator import article, cadence, config, draft, errors, log, model
+from aggregator import article, cadence, clock, config, draft, errors, log, model, outlook
 from aggregator.net import fetcher
 from aggregator.store import db, visits
 from aggregator.workers import Workers
@@ -27,7 +27,15 @@ LEASE = timedelta(minutes=15)
 _CONFLICTS = 3
 # Headers worth keeping with a page: what it is, and what proves when and by whom it was served.
 _EVIDENCE = ("content-type", "content-language", "date", "etag", "last-modified", "server", "link", "x-robots-tag")
+# While our own network is down, pages wait this long before they are looked at again.
+_NETWORK_PAUSE = timedelta(minutes=15)
 _SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
+
+# What keeps a page waiting without a fault of its own.
+_WAITS = {
+    "retry_after": "the host asked for it (Retry-After)",
+    "robots_unreachable": "robots.txt cannot be had, so nothing may be fetched (RFC 9309)",
+}
 
 _log = log.logger("harvest")
 
@@ -60,14 +68,16 @@ class Harvester:
         workers: Workers,
         settings: config.Settings,
         observe: Callable[[model.HarvestReport], None],
+        outlook: outlook.Outlook,
+        now: clock.Clock = clock.now,
     ) -> None:
         self._store, self._fetcher, self._workers, self._observe = store, fetcher, workers, observe
-        self._settings = settings
+        self._settings, self._outlook, self._now = settings, outlook, now
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
 
     async def harvest(self, item: model.Item) -> model.HarvestReport | None:
         """One visit to a claimed item; None if its result could not be written, in which case the lease runs out."""
-        now, started = datetime.now(UTC).replace(microsecond=0), time.monotonic()
+        now, started = self._now(), time.monotonic()
         configured = self._configured.get(item.source)
         plan = self._plan(item, configured)
         try:
@@ -127,6 +137,7 @@ class Harvester:
             accept=ACCEPT,
             max_bytes=self._settings.http.max_page_bytes,
             validators=item.validators,
+            heed_robots=True,
         )
         if configured is not None:
             request = fetcher.personal(request, configured)
@@ -156,6 +167,8 @@ class Harvester:
 
     def _visit(self, item: model.Item, plan: _Plan, found: _Found, now: datetime) -> model.Visit:
         if found.error is not None:
+            if wait := self._wait(found.error, now):
+                return _postponed(item, wait, str(found.error), found.draft, now)
             return _failed(item, found.error, found.draft, now)
         if found.draft is None:
             return self._read(item, None, None, item.state, item.state_reason, now)
@@ -167,6 +180,14 @@ class Harvester:
             nothing = replace(found.draft, reason="the feed gives this entry neither an address nor a text")
             return _unreadable(item, nothing, None, now)
         return _unreadable(item, found.draft, found.page, now)
+
+    def _wait(self, error: errors.AggregatorError, now: datetime) -> model.Due | None:
+        """When to look again, if nothing was tried or our own network is to blame; None if the page has failed."""
+        if isinstance(error, errors.FetchError) and error.code in _WAITS:
+            return model.Due(at=error.retry_after or now + timedelta(hours=1), reason=_WAITS[error.code])
+        if self._outlook.outage and isinstance(error, errors.TransportError | errors.StatusError):
+            return model.Due(at=now + _NETWORK_PAUSE, reason="every source fails: probably our own network")
+        return None
 
     def _read(
         self,
@@ -212,10 +233,10 @@ def _job(item: model.Item, configured: config.SourceConfig | None, now: datetime
 
 def _failed(item: model.Item, error: errors.AggregatorError, made: model.Draft | None, now: datetime) -> model.Visit:
     """A page that could not be had: tried again later, or given up with what the feed had."""
-    if error.code == "retry_after":
-        return _postponed(item, error, made, now)
     attempts = item.attempts + 1
     retry_after = error.retry_after if isinstance(error, errors.FetchError) else None
+    if error.code == "robots":
+        return _forbidden(item, error, made, now)
     due = cadence.next_try(error.code, attempts=attempts, item_id=item.id, now=now, retry_after=retry_after)
     if item.state in _SETTLED and made is None:
         # The text we have stays ours, whatever became of the page.
@@ -231,11 +252,9 @@ def _failed(item: model.Item, error: errors.AggregatorError, made: model.Draft |
     return model.Visit(item=item, at=now, state=state, reason=reason, attempts=attempts, due=due, draft=draft_to_keep)
 
 
-def _postponed(item: model.Item, error: errors.AggregatorError, made: model.Draft | None, now: datetime) -> model.Visit:
-    """The host asked to be left alone: nothing was tried, so nothing failed."""
-    at = error.retry_after if isinstance(error, errors.FetchError) else None
-    due = model.Due(at=at or now + timedelta(hours=1), reason="the host asked for it (Retry-After)")
-    reason = item.state_reason if item.state in _SETTLED else str(error)
+def _postponed(item: model.Item, due: model.Due, said: str, made: model.Draft | None, now: datetime) -> model.Visit:
+    """Nothing was tried, so nothing failed."""
+    reason = item.state_reason if item.state in _SETTLED else f"postponed to {due.at:%Y-%m-%d %H:%M} UTC: {said}"
     return model.Visit(
         item=item,
         at=now,
@@ -245,6 +264,17 @@ def _postponed(item: model.Item, error: errors.AggregatorError, made: model.Draf
         due=due,
         draft=made if made and made.word_count else None,
     )
+
+
+def _forbidden(item: model.Item, error: errors.AggregatorError, made: model.Draft | None, now: datetime) -> model.Visit:
+    """robots.txt says no: the feed's own text is all there will be, until the feed shows a change."""
+    if item.state in _SETTLED and made is None:
+        return model.Visit(item=item, at=now, state=item.state, reason=item.state_reason, attempts=item.attempts)
+    words = made.word_count if made else (1 if item.text else 0)
+    state = model.ItemState.FEED_ONLY if words else model.ItemState.BLOCKED
+    reason = f"{error}; the feed's own text is kept" if words else str(error)
+    kept = made if made and made.word_count else None
+    return model.Visit(item=item, at=now, state=state, reason=reason, attempts=item.attempts + 1, draft=kept)
 
 
 def _given_up(code: str) -> model.ItemState:

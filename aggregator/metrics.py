@@ -9,6 +9,7 @@ from prometheus_client.process_collector import ProcessCollector
 from aggregator import __version__, model
 
 _CODE = re.compile(r"[a-z0-9_]{1,32}")
+_LAG = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -36,6 +37,9 @@ class Metrics:
         self._errors = Counter(
             "aggregator_errors", "Failures by stage and code", ["stage", "code"], registry=self._registry
         )
+        self._lag = Histogram(
+            "aggregator_loop_lag_seconds", "How late the event loop is", buckets=_LAG, registry=self._registry
+        )
         self._pending = Gauge("aggregator_items_due", "Items due for a visit", registry=self._registry)
         self._due = Gauge("aggregator_sources_due", "Sources due for a poll", registry=self._registry)
 
@@ -55,6 +59,10 @@ class Metrics:
         self._harvest_seconds.observe(report.took.total_seconds())
         if report.error_code:
             self._errors.labels(stage="harvest", code=_known(report.error_code)).inc()
+
+    def lagged(self, seconds: float) -> None:
+        """Note how late the event loop was."""
+        self._lag.observe(seconds)
 
     def depths(self, items: int, sources: int) -> None:
         """Say how much work is due."""

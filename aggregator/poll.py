@@ -2,19 +2,20 @@
 
 1. `_fetch`   ask for the document, conditionally
 2. `_parse`   in a worker process, unless it is the document of last time
-3. `_commit`  look up what is known, decide (`feed.identity`), write items, validators and the next due time in one transaction
+3. `_settle`  look up what is known, decide (`feed.identity`), write items, validators and the next due time in one transaction; where no
+              entry is at stake, together with other polls that ended at the same moment (`batch`)
 """
 
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from aggregator import cadence, config, errors, log, model
+from aggregator import advice, batch, cadence, clock, config, errors, log, model, moving, outlook
 from aggregator.feed import identity, parse
-from aggregator.net import fetcher
+from aggregator.net import fetcher, manners
 from aggregator.store import Connection, db, items, sources
 from aggregator.workers import Workers
 
@@ -26,6 +27,10 @@ ACCEPT = (
 PARSE_LIMIT = 10.0
 # A poll waits for its host's turn and for a worker; longer than this only a dead process holds it.
 LEASE = timedelta(minutes=15)
+# hazards §2: a server that says 304 for ever is asked without conditions once in this time.
+_WHOLE_AGAIN = timedelta(days=7)
+# An interval below this is for trying things out; nothing is learned at that scale.
+_TOO_SHORT_TO_LEARN = timedelta(minutes=1)
 _CONFLICTS = 5
 
 _log = log.logger("poll")
@@ -40,6 +45,15 @@ class _Answer:
     feed: model.ParsedFeed | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Polled:
+    """One poll on its way to the database."""
+
+    source: model.Source
+    now: datetime
+    took: timedelta
+
+
 class Poller:
     """Polls sources. `observe` is told of every report after its commit."""
 
@@ -51,14 +65,22 @@ class Poller:
         workers: Workers,
         settings: config.Settings,
         observe: Callable[[model.PollReport], None],
+        outlook: outlook.Outlook,
+        now: clock.Clock = clock.now,
     ) -> None:
         self._store, self._fetcher, self._workers, self._observe = store, fetcher, workers, observe
-        self._settings = settings
+        self._settings, self._now = settings, now
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
+        self._outlook = outlook
+        self._batch = batch.Batch(self._write)
+
+    async def aclose(self) -> None:
+        """Wait until what was polled is written."""
+        await self._batch.aclose()
 
     async def poll(self, source: model.Source) -> model.PollReport | None:
         """One poll of a claimed source; None if its result could not be written, in which case the lease runs out."""
-        now, started = datetime.now(UTC).replace(microsecond=0), time.monotonic()
+        now, started = self._now(), time.monotonic()
         answer: _Answer | errors.AggregatorError
         try:
             answer = await self._read(source, now)
@@ -67,19 +89,31 @@ class Poller:
         except Exception as exc:
             _log.exception("poll.crashed", source=source.name)
             answer = errors.AggregatorError(f"unexpected {type(exc).__name__}: {exc}", code="crash")
-        took = timedelta(seconds=time.monotonic() - started)
+        polled = _Polled(source=source, now=now, took=timedelta(seconds=time.monotonic() - started))
+        return await self._settled(polled, answer)
+
+    async def push(
+        self, source: model.Source, body: bytes, *, url: str, headers: Mapping[str, str]
+    ) -> model.PollReport | None:
+        """The same for a document of a claimed source that was brought to us (WebSub): what it does not hold is not missing."""
+        now, started = self._now(), time.monotonic()
+        response = model.Response(
+            url=url, permanent_url=source.feed_url, status=200, headers=headers, body=body, wire_bytes=len(body),
+            took=timedelta(0), validators=source.validators,
+        )  # fmt: skip
+        answer: _Answer | errors.AggregatorError
         try:
-            report = await asyncio.to_thread(self._commit, source, answer, now, took)
-        except errors.StoreError as exc:
-            _log.error("poll.not_stored", source=source.name, error=str(exc), code=exc.code)
-            return None
-        self._observe(report)
-        return report
+            feed = await self._parse(response, now)
+            answer = _Answer(response=response, document_hash=source.document_hash, feed=feed)
+        except errors.AggregatorError as exc:
+            answer = exc
+        polled = _Polled(source=source, now=now, took=timedelta(seconds=time.monotonic() - started))
+        return await self._settled(polled, answer)
 
     # ------------------------------------------------------------------------------------------------- the network
 
     async def _read(self, source: model.Source, now: datetime) -> _Answer:
-        response = await self._fetch(source)
+        response = await self._fetch(source, now)
         if response.not_modified:
             return _Answer(response=response, document_hash=source.document_hash, feed=None)
         document_hash = hashlib.sha256(response.body).hexdigest()[:32]
@@ -88,14 +122,15 @@ class Poller:
         feed = await self._parse(response, now)
         return _Answer(response=response, document_hash=document_hash, feed=feed)
 
-    async def _fetch(self, source: model.Source) -> model.Response:
+    async def _fetch(self, source: model.Source, now: datetime) -> model.Response:
+        stale = source.last_document_at is not None and now - source.last_document_at >= _WHOLE_AGAIN
         request = model.Request(
             url=source.feed_url,
             accept=ACCEPT,
             max_bytes=self._settings.http.max_feed_bytes,
-            validators=source.validators,
-            # What one feed of a host was told says little of the others: each keeps its own next poll.
-            heed_pause=False,
+            validators=model.Validators() if stale else source.validators,
+            # The operator has just named it: it is tried once, whatever another feed of its host was told.
+            heed_pause=source.last_polled_at is not None,
         )
         if (configured := self._configured.get(source.name)) is not None:
             request = fetcher.personal(request, configured)
@@ -107,72 +142,163 @@ class Poller:
             PARSE_LIMIT, parse.parse, response.body, url=response.url, headers=headers, now=now
         )
 
-    # ------------------------------------------------------------------------------------------------ the database
+    # ------------------------------------------------------------------------------------------------- the verdict
 
-    def _commit(
-        self, source: model.Source, answer: _Answer | errors.AggregatorError, now: datetime, took: timedelta
-    ) -> model.PollReport:
+    async def _settled(self, polled: _Polled, answer: _Answer | errors.AggregatorError) -> model.PollReport | None:
+        try:
+            report = await self._settle(polled, answer)
+        except errors.StoreError as exc:
+            _log.error("poll.not_stored", source=polled.source.name, error=str(exc), code=exc.code)
+            return None
+        self._observe(report)
+        return report
+
+    async def _settle(self, polled: _Polled, answer: _Answer | errors.AggregatorError) -> model.PollReport:
+        if isinstance(answer, errors.AggregatorError):
+            if answer.code == "retry_after" and isinstance(answer, errors.FetchError):
+                return await asyncio.to_thread(self._postponed, polled, answer)
+            return await self._failed(polled, answer)
+        if self._outlook.succeeded():
+            _log.info("network.back")
+        moved = answer.response.permanent_url != polled.source.feed_url or polled.source.moved_to is not None
+        if answer.feed is not None or moved:
+            return await asyncio.to_thread(self._commit, polled, answer)
+        finished = self._succeeded(polled, answer, model.Decision(), model.Move(), None)
+        await self._batch.add(finished)
+        return finished.report
+
+    def _write(self, finished: Sequence[sources.Finished]) -> None:
+        with self._store.begin() as conn:
+            sources.finish_all(conn, finished)
+
+    def _limits(self, source: model.Source) -> cadence.Limits:
+        poll, configured = self._settings.poll, self._configured.get(source.name)
+        own = configured.interval if configured else None
+        fixed = own is not None or poll.interval == poll.min_interval or poll.interval < _TOO_SHORT_TO_LEARN
+        return cadence.Limits(
+            interval=own or poll.interval, min_interval=poll.min_interval, max_interval=poll.max_interval, fixed=fixed
+        )
+
+    # ------------------------------------------------------------------------------------------------- it failed
+
+    def _postponed(self, polled: _Polled, error: errors.FetchError) -> model.PollReport:
+        """Its host asked to be left alone: nothing was tried, so nothing failed."""
+        source = polled.source
+        due = model.Due(
+            at=error.retry_after or polled.now + self._limits(source).interval, reason=f"postponed: {error}"
+        )
+        with self._store.begin() as conn:
+            sources.postpone(conn, source.id, due)
+        return model.PollReport(
+            source_id=source.id, source=source.name, url=source.feed_url, at=polled.now, took=polled.took,
+            outcome=model.Outcome.POSTPONED, state=source.state, due=due, error_code=error.code, error=str(error),
+        )  # fmt: skip
+
+    async def _failed(self, polled: _Polled, error: errors.AggregatorError) -> model.PollReport:
+        source, host = polled.source, manners.host_of(polled.source.feed_url)
+        was_outage = self._outlook.outage
+        blamed = self._outlook.failed(source, host, polled.now)
+        finished = self._failure(polled, error, outage=self._outlook.outage)
+        retry_after = error.retry_after if isinstance(error, errors.FetchError) else None
+        if self._outlook.outage and not was_outage:
+            _log.warning("network.down", since=self._outlook.since, said="every source fails: probably our own network")
+        if blamed or retry_after is not None:
+            await asyncio.to_thread(self._write_failure, finished, host, retry_after, blamed)
+        else:
+            await self._batch.add(finished)
+        return finished.report
+
+    def _failure(self, polled: _Polled, error: errors.AggregatorError, *, outage: bool) -> sources.Finished:
+        source, limits = polled.source, self._limits(polled.source)
+        retry_after = error.retry_after if isinstance(error, errors.FetchError) else None
+        gone = isinstance(error, errors.GoneError)
+        failures, state, said = source.failures + cadence.weight(error.code), model.SourceState.FAILING, str(error)
+        if gone:
+            due, state = None, model.SourceState.GONE
+        elif outage:
+            failures, state = source.failures, model.SourceState(source.state)
+            due = self._after_outage(source, polled.now, limits, retry_after)
+        else:
+            due = cadence.after_failure(
+                source, failures=failures, now=polled.now, limits=limits, retry_after=retry_after, code=error.code
+            )
+        report = model.PollReport(
+            source_id=source.id,
+            source=source.name,
+            url=source.feed_url,
+            at=polled.now,
+            outcome=model.Outcome.FAILED,
+            state=state,
+            due=due,
+            took=polled.took,
+            http_status=error.status if isinstance(error, errors.FetchError) else None,
+            error_code=error.code,
+            error=said,
+        )
+        told = advice.on(error.code, since=polled.now)
+        return sources.Finished(report=report, failures=failures, advice=told)
+
+    def _after_outage(
+        self, source: model.Source, now: datetime, limits: cadence.Limits, retry_after: datetime | None
+    ) -> model.Due:
+        """Asked again as if it had answered: it is not to blame."""
+        usual = cadence.after_success(
+            source, now=now, limits=limits, hints=source.hints, gap=source.learned_gap, last_new_at=source.last_new_at
+        )
+        since = f"{self._outlook.since:%Y-%m-%d %H:%M}" if self._outlook.since else "now"
+        reason = f"{usual.reason}; not blamed: every source fails since {since} UTC, probably our own network"
+        return model.Due(at=max(usual.at, retry_after) if retry_after else usual.at, reason=reason)
+
+    def _write_failure(
+        self, finished: sources.Finished, host: str, retry_after: datetime | None, blamed: Sequence[int]
+    ) -> None:
+        report = finished.report
+        with self._store.begin() as conn:
+            sources.finish_all(conn, [finished])
+            # What it asked for, unless its limits are known to concern single documents.
+            if retry_after is not None and self._fetcher.paused(host):
+                reason = f"postponed: {manners.asked(host, retry_after)}"
+                sources.postpone_host(conn, host, until=retry_after, reason=reason, but=report.source_id)
+            if blamed and report.due is not None:
+                sources.forgive(conn, blamed, report.due)
+
+    # ------------------------------------------------------------------------------------------------- it answered
+
+    def _commit(self, polled: _Polled, answer: _Answer) -> model.PollReport:
         for left in reversed(range(_CONFLICTS)):
             try:
                 with self._store.begin() as conn:
-                    if isinstance(answer, errors.AggregatorError):
-                        return self._failed(conn, source, answer, now, took)
-                    return self._succeeded(conn, source, answer, now, took)
+                    return self._store_answer(conn, polled, answer)
             except errors.ConflictError:
                 # Another poll stored one of the same items between our look and our insert: look again.
                 if not left:
                     raise
         raise AssertionError("unreachable")
 
-    def _limits(self, source: model.Source) -> cadence.Limits:
-        poll = self._settings.poll
-        configured = self._configured.get(source.name)
-        interval = (configured and configured.interval) or poll.interval
-        return cadence.Limits(interval=interval, min_interval=poll.min_interval, max_interval=poll.max_interval)
-
-    def _failed(
-        self,
-        conn: Connection,
-        source: model.Source,
-        error: errors.AggregatorError,
-        now: datetime,
-        took: timedelta,
-    ) -> model.PollReport:
-        failures = source.failures + cadence.weight(error.code)
-        gone = isinstance(error, errors.GoneError)
-        retry_after = error.retry_after if isinstance(error, errors.FetchError) else None
-        due = (
-            None
-            if gone
-            else cadence.after_failure(
-                source, failures=failures, now=now, limits=self._limits(source), retry_after=retry_after
-            )
+    def _store_answer(self, conn: Connection, polled: _Polled, answer: _Answer) -> model.PollReport:
+        source, feed = polled.source, answer.feed
+        decision = self._store_entries(conn, source, feed, polled.now) if feed else model.Decision()
+        gap = None
+        if decision.new or (feed and source.learned_gap is None):
+            gap = cadence.usual_gap(items.latest_times(conn, source.id), now=polled.now)
+        familiar = feed is None or bool(decision.seen) or source.last_success_at is None
+        taken_by = sources.polled_as(conn, answer.response.permanent_url, but=source.id)
+        rule = self._settings.poll.adopt_redirect
+        move = moving.consider(
+            source,
+            answer.response.permanent_url,
+            familiar=familiar,
+            taken_by=taken_by,
+            now=polled.now,
+            sightings=rule.sightings,
+            over=rule.over,
         )
-        report = model.PollReport(
-            source_id=source.id,
-            source=source.name,
-            url=source.feed_url,
-            at=now,
-            outcome=model.Outcome.FAILED,
-            state=model.SourceState.GONE if gone else model.SourceState.FAILING,
-            due=due,
-            took=took,
-            http_status=error.status if isinstance(error, errors.FetchError) else None,
-            error_code=error.code,
-            error=str(error),
-        )
-        sources.finish(conn, report, failures=failures)
-        return report
-
-    def _succeeded(
-        self, conn: Connection, source: model.Source, answer: _Answer, now: datetime, took: timedelta
-    ) -> model.PollReport:
-        decision = self._store_entries(conn, source, answer.feed, now) if answer.feed else model.Decision()
-        report = self._report(source, answer, decision, now, took)
-        if damage := _damage(source, answer):
-            return self._damaged(conn, source, damage, answer, report)
-        sources.finish(conn, report, failures=0.0, facts=_facts(answer))
-        return report
+        told = moving.advice(move, taken_by=taken_by, sightings=rule.sightings)
+        finished = self._succeeded(polled, answer, decision, move, told, gap)
+        sources.finish_all(conn, [finished])
+        if move.adopt:
+            sources.tell_moved(conn, source, move, polled.now)
+        return finished.report
 
     def _store_entries(
         self, conn: Connection, source: model.Source, feed: model.ParsedFeed, now: datetime
@@ -188,33 +314,59 @@ class Poller:
             items.record_gap(conn, source, to_at=now, estimated=None, reason=reason)
         return decision
 
-    def _report(
-        self, source: model.Source, answer: _Answer, decision: model.Decision, now: datetime, took: timedelta
-    ) -> model.PollReport:
-        return model.PollReport(
+    def _succeeded(
+        self,
+        polled: _Polled,
+        answer: _Answer,
+        decision: model.Decision,
+        move: model.Move,
+        told: str | None,
+        gap: timedelta | None = None,
+    ) -> sources.Finished:
+        source, feed, now = polled.source, answer.feed, polled.now
+        limits = self._limits(source)
+        hints = feed.hints if feed else source.hints
+        due = cadence.after_success(
+            source,
+            now=now,
+            limits=limits,
+            # Who sets an interval knows what the document asks for.
+            hints=model.Hints() if limits.fixed else hints,
+            fresh_for=cadence.fresh_for(answer.response.headers, now=now),
+            gap=gap or source.learned_gap,
+            last_new_at=now if decision.new else source.last_new_at,
+            overlap=_overlap(decision) if feed and source.last_new_at is not None else None,
+        )
+        report = model.PollReport(
             source_id=source.id,
             source=source.name,
             url=answer.response.url,
             at=now,
             outcome=_outcome(answer, decision),
             state=model.SourceState.ACTIVE,
-            due=cadence.after_success(source, now=now, limits=self._limits(source)),
-            took=took,
+            due=due,
+            took=polled.took,
             http_status=answer.response.status,
             bytes=answer.response.wire_bytes,
-            entries=len(answer.feed.entries) if answer.feed else 0,
+            entries=len(feed.entries) if feed else 0,
             new=len(decision.new),
             changed=decision.edited,
             unchanged=len(decision.seen) - decision.edited,
         )
+        if damage := _damage(source, answer):
+            return self._damaged(polled, damage, answer, report)
+        facts = replace(_facts(answer), learned_gap=gap)
+        told = told or advice.of_empty(source, feed, now)
+        return sources.Finished(report=report, failures=0.0, facts=facts, move=move, advice=told)
 
-    def _damaged(
-        self, conn: Connection, source: model.Source, damage: str, answer: _Answer, report: model.PollReport
-    ) -> model.PollReport:
+    def _damaged(self, polled: _Polled, damage: str, answer: _Answer, report: model.PollReport) -> sources.Finished:
         """What could be read is kept, but the source is not well: no validators, so that the next poll gets it whole."""
+        source = polled.source
         facts = sources.FeedFacts(validators=model.Validators(), document_hash=answer.document_hash)
         failures = source.failures + cadence.weight("damaged")
-        due = cadence.after_failure(source, failures=failures, now=report.at, limits=self._limits(source))
+        due = cadence.after_failure(
+            source, failures=failures, now=report.at, limits=self._limits(source), code="damaged"
+        )
         told = replace(
             report,
             outcome=model.Outcome.FAILED,
@@ -223,8 +375,9 @@ class Poller:
             error_code="damaged",
             error=damage,
         )
-        sources.finish(conn, told, failures=failures, facts=facts)
-        return told
+        return sources.Finished(
+            report=told, failures=failures, facts=facts, advice=advice.on("damaged", since=report.at)
+        )
 
 
 def _damage(source: model.Source, answer: _Answer) -> str | None:
@@ -250,4 +403,12 @@ def _facts(answer: _Answer) -> sources.FeedFacts:
         document_hash=answer.document_hash,
         title=feed.title if feed else None,
         site_url=feed.site_url if feed else None,
+        hints=feed.hints if feed else None,
+        whole_document=not answer.response.not_modified,
     )
+
+
+def _overlap(decision: model.Decision) -> float:
+    """The share of the entries that were known."""
+    count = len(decision.seen) + len(decision.new)
+    return len(decision.seen) / count if count else 1.0

@@ -65,7 +65,7 @@ def test_an_empty_file_means_the_defaults_of_the_contract(files: Files) -> None:
 
     assert settings.database == "sqlite:///data/aggregator.db"
     assert settings.engine == "local"
-    assert settings.poll.interval == timedelta(minutes=30)
+    assert settings.poll.interval == timedelta(hours=1)
     assert settings.poll.min_interval == timedelta(minutes=5)
     assert settings.poll.max_interval == timedelta(hours=24)
     assert settings.poll.concurrency == 64
@@ -710,7 +710,7 @@ def test_the_schema_describes_all_three_files_for_an_editor() -> None:
 
     assert schema["properties"]["database"]["default"] == "sqlite:///data/aggregator.db"
     assert schema["additionalProperties"] is False
-    assert schema["$defs"]["PollSettings"]["properties"]["interval"]["default"] == "30m"
+    assert schema["$defs"]["PollSettings"]["properties"]["interval"]["default"] == "1h"
     assert "url" in schema["$defs"]["SourceConfig"]["required"]
     assert "topics" in schema["$defs"]["Taxonomy"]["properties"]
     assert "sources" in schema["$defs"]["SourcesFile"]["properties"]
@@ -739,7 +739,7 @@ def test_what_the_shipped_file_shows_as_defaults_are_the_defaults(tmp_path: Path
 
     settings = config.load(tmp_path / "aggregator.yaml", {})
 
-    assert "\npoll:\n  interval: 30m\n" in uncommented
+    assert "\npoll:\n  interval: 1h\n" in uncommented
     assert settings.model_dump(
         exclude={"path", "folder", "files", "sources", "taxonomy"}
     ) == config.AggregatorFile().model_dump(exclude={"sources", "taxonomy"})

@@ -31,7 +31,7 @@ class AdoptRedirect(Section):
 
 
 class PollSettings(Section):
-    interval: kinds.Lasting = kinds.default("30m")
+    interval: kinds.Lasting = kinds.default("1h")
     min_interval: kinds.Lasting = kinds.default("5m")
     max_interval: kinds.Lasting = kinds.default("24h")
     concurrency: kinds.Count = 64

@@ -5,16 +5,17 @@ import itertools
 import os
 import secrets
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+import time
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from aggregator import errors, harvest, log, metrics, model, poll
+from aggregator import clock, errors, harvest, log, metrics, model, poll
 from aggregator.net import manners
-from aggregator.store import db, sources, visits
+from aggregator.store import db, hosts, sources, visits
 
 _BELL = timedelta(seconds=1)
 # Seats that fall free at the same time are filled by one look at the database.
@@ -22,6 +23,10 @@ _GATHER = 0.02
 # After the database could not be reached, looking again every second would only add to its trouble.
 _STORE_PAUSE = timedelta(seconds=10)
 _DEPTHS = timedelta(seconds=15)
+# After a start, or when the clock has leapt, everything may be due: so many polls a second, all within the longest.
+_POLLS_A_SECOND, _LONGEST_SPREAD = 50, timedelta(minutes=30)
+# The loop's lag is measured so often; the wall clock may differ from the monotonic one by this much before it has been set.
+_PULSE, _LEAP = 0.25, 30.0
 # How often a single run looks again for work whose host was busy.
 _LOOK = timedelta(milliseconds=250)
 
@@ -51,7 +56,9 @@ class Local:
         manners: manners.Manners,
         metrics: metrics.Metrics,
         seats: Seats,
+        now: clock.Clock = clock.now,
     ) -> None:
+        self._now = now
         self._store, self._poller, self._harvester = store, poller, harvester
         self._manners, self._metrics, self._seats = manners, metrics, seats
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -64,21 +71,27 @@ class Local:
         self._bell: asyncio.Future[None] | None = None
         self._paused_until = datetime.min.replace(tzinfo=UTC)
         self._unstored = 0
+        self._pulse: asyncio.Task[None] | None = None
         self.trouble: str | None = None
 
     # ------------------------------------------------------------------------------------------------- the daemon
 
-    def start(self) -> None:
-        """Begin to ring. Misfires are rung late rather than dropped, and never twice: the due times are in the database."""
+    async def start(self) -> None:
+        """Begin to ring. Misfires are rung late rather than dropped, and never twice: the due times are in the database.
+
+        Raises StoreError.
+        """
+        await asyncio.to_thread(self._settle_in)
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         always = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         self._scheduler.add_job(self.tick, "interval", seconds=_BELL.total_seconds(), **always)
         self._scheduler.add_job(self._measure, "interval", seconds=_DEPTHS.total_seconds(), **always)
         self._scheduler.start()
+        self._pulse = asyncio.create_task(self._feel_pulse())
 
     async def tick(self) -> None:
         """Start what is due, as much as there are free seats for, and return."""
-        now = _now()
+        now = self._now()
         if self._ticking.locked() or now < self._paused_until or self._scheduler is None:
             return
         async with self._ticking:
@@ -97,8 +110,9 @@ class Local:
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=False)
             self._scheduler = None
-        if self._again is not None:
-            self._again.cancel()
+        for timer in (self._again, self._pulse):
+            if timer is not None:
+                timer.cancel()
         if under_way := self._polls | self._harvests:
             _log.info("engine.draining", polls=len(self._polls), harvests=len(self._harvests))
             _, late = await asyncio.wait(under_way, timeout=limit.total_seconds())
@@ -106,9 +120,54 @@ class Local:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         try:
+            await self._poller.aclose()
+            await asyncio.to_thread(self._save_hosts)
             await asyncio.to_thread(self._release, [self.owner])
         except errors.StoreError as exc:
             _log.warning("engine.leases_kept", error=str(exc))
+
+    # ----------------------------------------------------------------------------------------------- the clock
+
+    async def _feel_pulse(self) -> None:
+        """Measure how late the loop is, and notice when the wall clock leaps: APScheduler rings by it, and due times are of it."""
+        beat, offset = time.monotonic(), time.time() - time.monotonic()
+        while True:
+            await asyncio.sleep(_PULSE)
+            now = time.monotonic()
+            self._metrics.lagged(max(now - beat - _PULSE, 0.0))
+            beat, leap = now, time.time() - now - offset
+            if abs(leap) > _LEAP:
+                offset += leap
+                await self._after_leap(leap)
+
+    async def _after_leap(self, seconds: float) -> None:
+        _log.warning("clock.leapt", seconds=round(seconds))
+        if self._scheduler is not None:
+            for job in self._scheduler.get_jobs():
+                job.modify(next_run_time=datetime.now(UTC))
+        try:
+            await asyncio.to_thread(self._settle_in)
+        except errors.StoreError as exc:
+            self._pause(exc, self._now())
+
+    def _settle_in(self) -> None:
+        """Before the first bell, and after the clock was set: no due time out of reach, no burst, no pause forgotten."""
+        now = self._now()
+        with self._store.begin() as conn:
+            sources.clamp(conn, now, within=_LONGEST_SPREAD)
+            sources.spread(conn, now, a_second=_POLLS_A_SECOND, longest=_LONGEST_SPREAD)
+        self._recall_hosts()
+
+    def _recall_hosts(self) -> None:
+        with self._store.read() as conn:
+            self._manners.remember(hosts.mannered(conn, self._now()))
+
+    def _save_hosts(self) -> None:
+        if records := self._manners.unsaved():
+            with self._store.begin() as conn:
+                hosts.keep_manners(conn, records)
+
+    # ------------------------------------------------------------------------------------------------- the work
 
     async def _poll(self, source: model.Source) -> None:
         if await self._poller.poll(source) is None:
@@ -153,7 +212,8 @@ class Local:
 
         Raises StoreError when the database cannot be read or written.
         """
-        cutoff = _now()
+        cutoff = self._now()
+        await asyncio.to_thread(self._recall_hosts)
         left = set(names) if names is not None else None
 
         def claim_polls(_now: datetime, free: int) -> Sequence[model.Source]:
@@ -162,7 +222,9 @@ class Local:
                 left.difference_update(source.name for source in claimed)
             return claimed
 
-        await self._exhaust(self._polls, self._seats.polls, claim_polls, self._poll, lambda: 0)
+        await self._exhaust(
+            self._polls, self._seats.polls, claim_polls, self._poll, lambda: self._due_sources(cutoff, left)
+        )
         if self._unstored:
             raise errors.UnavailableError(
                 f"the results of {self._unstored} polls could not be stored (the log says why); they are polled again next time",
@@ -170,7 +232,7 @@ class Local:
             )
         if not harvests:
             return
-        until = _now()
+        until = self._now()
 
         def claim_harvests(_now: datetime, free: int) -> Sequence[model.Item]:
             return self._claim_harvests(until, free)
@@ -193,9 +255,10 @@ class Local:
     ) -> None:
         """Claim and do until nothing is left; `waiting` counts work that cannot be claimed yet, for its host is busy."""
         while True:
-            claimed = await self._fill(under_way, seats, claim, do, _now())
+            claimed = await self._fill(under_way, seats, claim, do, self._now())
             if under_way:
                 await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED, timeout=_LOOK.total_seconds())
+                await asyncio.sleep(_GATHER)
             elif not claimed:
                 if not await asyncio.to_thread(waiting):
                     return
@@ -209,7 +272,16 @@ class Local:
 
     def _claim_polls(self, now: datetime, free: int, names: Sequence[str] | None = None) -> Sequence[model.Source]:
         with self._store.begin() as conn:
-            return sources.claim_due(conn, now=now, limit=free, owner=self._claim(), lease=poll.LEASE, names=names)
+            return sources.claim_due(
+                conn,
+                now=now,
+                limit=free,
+                owner=self._claim(),
+                lease=poll.LEASE,
+                names=names,
+                busy=self._manners.full(),
+                per_host=self._seats.per_host,
+            )
 
     def _claim_harvests(self, now: datetime, free: int) -> Sequence[model.Item]:
         with self._store.begin() as conn:
@@ -222,6 +294,10 @@ class Local:
                 busy=self._manners.busy(),
                 per_host=self._seats.per_host,
             )
+
+    def _due_sources(self, until: datetime, names: Collection[str] | None) -> int:
+        with self._store.read() as conn:
+            return sources.due_count(conn, until, names=names)
 
     def _due_items(self, until: datetime) -> int:
         """Items that a single run still waits for; not those of hosts that asked to be left alone for longer."""
@@ -237,13 +313,11 @@ class Local:
             pending, due = await asyncio.to_thread(self._depths)
             self._metrics.depths(pending, due)
         except errors.StoreError as exc:
-            self._pause(exc, _now())
+            self._pause(exc, self._now())
 
     def _depths(self) -> tuple[int, int]:
-        now = _now()
+        now = self._now()
+        self._save_hosts()
+        self._recall_hosts()
         with self._store.read() as conn:
             return visits.due_count(conn, now), sources.due_count(conn, now)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)

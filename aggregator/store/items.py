@@ -219,6 +219,13 @@ def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now
         conn.execute(insert(tables.enclosures), attached)
 
 
+def latest_times(conn: Connection, source_id: int, count: int = 30) -> list[datetime]:
+    """When the latest items of a source were published, for those whose feed says so; newest first."""
+    dated = _items.c.date_source.in_((model.DateSource.PUBLISHED, model.DateSource.UPDATED))
+    times = select(_items.c.published_at).where(_items.c.source_id == source_id, dated)
+    return list(conn.execute(times.order_by(_items.c.published_at.desc()).limit(count)).scalars())
+
+
 def record_gap(conn: Connection, source: model.Source, *, to_at: datetime, estimated: int | None, reason: str) -> None:
     """Write down that items between the last good poll and `to_at` may have come and gone unseen."""
     row = {

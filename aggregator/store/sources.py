@@ -1,11 +1,29 @@
 """Sources and their polls: what is configured, who is due, what a poll brought."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, RowMapping, Select, case, false, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    RowMapping,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from aggregator import model
 from aggregator.store import tables
@@ -17,6 +35,16 @@ _HEALTH = (
     "due_reason hours_since_success hours_since_new items items_ok items_pending items_without_page polls polls_failed gaps_open"
 )
 _HEALTH_TIMES = ("last_polled_at", "last_success_at", "last_new_at", "next_poll_at")
+
+_SAME = (
+    "id name url feed_url category language state failures error_code error document_hash next_poll_at last_polled_at last_success_at "
+    "last_new_at last_document_at moved_to moved_since moved_sightings advice"
+).split()
+_NO_HINTS = model.Hints()
+# Of the due sources only so many are looked at for a claim, so that a long backlog does not make every claim slow.
+_WINDOW = 2000
+# Clocks are set by a little all the time.
+_SLACK = timedelta(minutes=1)
 
 # States in which a source is polled when due.
 POLLED = (model.SourceState.ACTIVE, model.SourceState.FAILING)
@@ -54,6 +82,20 @@ class FeedFacts:
     title: str | None = None
     site_url: str | None = None
     language: str | None = None
+    hints: model.Hints | None = None
+    learned_gap: timedelta | None = None
+    whole_document: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What a poll came to, ready to be written: `facts` of a document or 304, `move` where a permanent redirect is at hand."""
+
+    report: model.PollReport
+    failures: float
+    facts: FeedFacts | None = None
+    move: model.Move | None = None
+    advice: str | None = None
 
 
 def sync(conn: Connection, configured: Sequence[Configured], now: datetime) -> Synced:
@@ -93,6 +135,7 @@ def _fresh(source: Configured, now: datetime) -> dict[str, Any]:
         "name": source.name,
         "url": source.url,
         "feed_url": source.url,
+        "host": _host(source.url),
         "category": source.category,
         "language": source.language,
         **_first_due(source, now),
@@ -116,8 +159,10 @@ def _differences(row: RowMapping, source: Configured, now: datetime) -> dict[str
     if source.language and row["language"] != source.language:
         changes["language"] = source.language
     if row["url"] != source.url:
-        cleared = dict.fromkeys(("etag", "last_modified", "validators_url", "document_hash", "error", "error_code"))
-        changes |= _fresh(source, now) | cleared | {"failures": 0.0}
+        cleared = dict.fromkeys(
+            "etag last_modified validators_url document_hash error error_code hints last_document_at moved_to moved_since advice".split()
+        )
+        changes |= _fresh(source, now) | cleared | {"failures": 0.0, "moved_sightings": 0}
     paused, removed = row["state"] == model.SourceState.PAUSED, row["state"] == model.SourceState.REMOVED
     if removed or paused == source.enabled:
         changes |= _first_due(source, now)
@@ -127,24 +172,41 @@ def _differences(row: RowMapping, source: Configured, now: datetime) -> dict[str
 
 
 def claim_due(
-    conn: Connection, *, now: datetime, limit: int, owner: str, lease: timedelta, names: Sequence[str] | None = None
+    conn: Connection,
+    *,
+    now: datetime,
+    limit: int,
+    owner: str,
+    lease: timedelta,
+    names: Sequence[str] | None = None,
+    busy: Collection[str] = (),
+    per_host: int = 1000,
 ) -> tuple[model.Source, ...]:
-    """Take up to `limit` due sources for `owner`; with `names`, these sources whether due or not, whatever their state.
+    """Take up to `limit` due sources for `owner`, at most `per_host` of one host and none of the `busy` hosts, so that one slow site never
+    takes all seats; with `names`, these sources whether due or not, whatever their state.
 
     Whoever else claims in the meantime skips them until the lease ends (as `healthchecks`, sendalerts.py, does).
     """
     free = or_(_sources.c.lease_until.is_(None), _sources.c.lease_until <= now)
-    wanted: Select[Any] = select(_sources.c.id).where(free)
+    wanted: Select[Any] = select(_sources.c.id, _sources.c.host).where(free)
     if names is None:
         wanted = wanted.where(
             _sources.c.state.in_(POLLED), or_(_sources.c.next_poll_at <= now, _sources.c.next_poll_at.is_(None))
         )
     else:
         wanted = wanted.where(_sources.c.name.in_(names))
-    wanted = wanted.order_by(_sources.c.next_poll_at, _sources.c.id).limit(limit).with_for_update(skip_locked=True)
+    wanted = wanted.order_by(_sources.c.next_poll_at, _sources.c.id).with_for_update(skip_locked=True)
+    # Postgres locks what it shows, so no more is looked at than needed.
+    for window in (limit, 4 * limit, _WINDOW):
+        due = conn.execute(wanted.limit(window)).all()
+        ids = _fair(due, limit, busy, per_host)
+        if len(ids) == limit or len(due) < window:
+            break
+    if not ids:
+        return ()
     claimed = (
         update(_sources)
-        .where(_sources.c.id.in_(wanted.scalar_subquery()))
+        .where(_sources.c.id.in_(ids))
         .values(lease_owner=owner, lease_until=now + lease)
         .returning(*_sources.c)
     )
@@ -152,27 +214,74 @@ def claim_due(
     return tuple(sorted((_source(row) for row in rows), key=lambda source: source.id))
 
 
+def _fair(due: Sequence[Row[Any]], limit: int, busy: Collection[str], per_host: int) -> list[int]:
+    taken: Counter[str] = Counter()
+    ids: list[int] = []
+    for row in due:
+        key, host = row.id, row.host
+        if host in busy or taken[host] >= per_host:
+            continue
+        taken[host] += 1
+        ids.append(key)
+        if len(ids) == limit:
+            break
+    return ids
+
+
 def _source(row: RowMapping) -> model.Source:
     gap = row["learned_gap"]
     validators = model.Validators(url=row["validators_url"] or "", etag=row["etag"], last_modified=row["last_modified"])
-    same = "id name url feed_url category language state failures error_code error document_hash".split()
-    times = ("next_poll_at", "last_polled_at", "last_success_at", "last_new_at")
     return model.Source(
-        **{key: row[key] for key in (*same, *times)},
+        **{key: row[key] for key in _SAME},
         validators=validators,
+        hints=_hints(row["hints"]),
         learned_gap=timedelta(seconds=gap) if gap is not None else None,
     )
 
 
-def finish(conn: Connection, report: model.PollReport, *, failures: float, facts: FeedFacts | None = None) -> None:
+def finish(
+    conn: Connection,
+    report: model.PollReport,
+    *,
+    failures: float,
+    facts: FeedFacts | None = None,
+    move: model.Move | None = None,
+    advice: str | None = None,
+) -> None:
     """Write what a poll came to: its `polls` row, the source's next due time and health, and the end of the lease."""
-    due = report.due
+    finish_all(conn, [Finished(report=report, failures=failures, facts=facts, move=move, advice=advice)])
+
+
+def finish_all(conn: Connection, finished: Sequence[Finished]) -> None:
+    """The same for many polls, with few statements."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for one in finished:
+        values = _outcome(one)
+        alike.setdefault(tuple(values), []).append({f"to_{key}": value for key, value in values.items()})
+    for keys, rows in alike.items():
+        conn.execute(_finishing(keys), rows)
+    conn.execute(insert(tables.polls), [_poll_row(one.report) for one in finished])
+
+
+@lru_cache(maxsize=64)
+def _finishing(keys: tuple[str, ...]) -> Update:
+    """The statement that sets these columns of one source."""
+    columns = {key: bindparam(f"to_{key}", type_=_sources.c[key].type) for key in keys if key != "id"}
+    # The operator may have paused or removed the source while it was polled.
+    withdrawn = or_(*(_sources.c.state == state for state in _WITHDRAWN))
+    state = case((withdrawn, _sources.c.state), else_=columns["state"])
+    return update(_sources).where(_sources.c.id == bindparam("to_id")).values(columns | {"state": state})
+
+
+def _outcome(one: Finished) -> dict[str, Any]:
+    report, due = one.report, one.report.due
     values: dict[str, Any] = {
-        # The operator may have paused or removed the source while it was polled.
-        "state": case((_sources.c.state.in_(_WITHDRAWN), _sources.c.state), else_=report.state),
-        "failures": failures,
+        "id": report.source_id,
+        "state": report.state,
+        "failures": one.failures,
         "error": report.error,
         "error_code": report.error_code,
+        "advice": one.advice,
         "last_polled_at": report.at,
         "next_poll_at": due.at if due else None,
         "due_reason": due.reason if due else None,
@@ -183,21 +292,63 @@ def finish(conn: Connection, report: model.PollReport, *, failures: float, facts
         values["last_success_at"] = report.at
     if report.new:
         values["last_new_at"] = report.at
-    if facts is not None:
-        values |= _learned(facts)
-    conn.execute(update(_sources).where(_sources.c.id == report.source_id).values(values))
-    conn.execute(insert(tables.polls).values(_poll_row(report)))
+    if one.facts is not None:
+        values |= _learned(one.facts, report.at)
+    if one.move is not None:
+        values |= {"moved_to": one.move.to, "moved_since": one.move.since, "moved_sightings": one.move.sightings}
+        if one.move.adopt and one.move.to:
+            values |= {"feed_url": one.move.to, "host": _host(one.move.to)}
+            values |= {"moved_to": None, "moved_since": None, "moved_sightings": 0}
+    return values
 
 
-def _learned(facts: FeedFacts) -> dict[str, Any]:
+def _learned(facts: FeedFacts, at: datetime) -> dict[str, Any]:
     values: dict[str, Any] = {
         "etag": facts.validators.etag,
         "last_modified": facts.validators.last_modified,
         "validators_url": facts.validators.url or None,
         "document_hash": facts.document_hash,
     }
+    if facts.whole_document:
+        values["last_document_at"] = at
+    if facts.hints is not None:
+        values["hints"] = _told(facts.hints)
+    if facts.learned_gap is not None:
+        values["learned_gap"] = round(facts.learned_gap.total_seconds())
     told = {"title": facts.title, "site_url": facts.site_url}
     return values | {key: value for key, value in told.items() if value}
+
+
+def _told(hints: model.Hints) -> dict[str, Any] | None:
+    """As it is stored: seconds, ISO time, lists; nothing of what was not said."""
+    values: dict[str, Any] = {
+        "ttl": round(hints.ttl.total_seconds()) if hints.ttl is not None else None,
+        "update": round(hints.update.total_seconds()) if hints.update is not None else None,
+        "update_base": hints.update_base.isoformat() if hints.update_base is not None else None,
+        "skip_hours": list(hints.skip_hours),
+        "skip_days": list(hints.skip_days),
+    }
+    return {key: value for key, value in values.items() if value not in (None, [])} or None
+
+
+def _hints(stored: Mapping[str, Any] | None) -> model.Hints:
+    if not stored:
+        return _NO_HINTS
+    spans = {key: timedelta(seconds=stored[key]) for key in ("ttl", "update") if stored.get(key) is not None}
+    base = stored.get("update_base")
+    return model.Hints(
+        **spans,
+        update_base=datetime.fromisoformat(base) if base else None,
+        skip_hours=tuple(stored.get("skip_hours", ())),
+        skip_days=tuple(stored.get("skip_days", ())),
+    )
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
 
 
 def _poll_row(report: model.PollReport) -> dict[str, Any]:
@@ -219,6 +370,79 @@ def _poll_row(report: model.PollReport) -> dict[str, Any]:
         "next_poll_at": report.due.at if report.due else None,
         "due_reason": report.due.reason if report.due else None,
     }
+
+
+# ---------------------------------------------------------------------------------------------------- other due times
+
+
+def postpone(conn: Connection, source_id: int, due: model.Due) -> None:
+    """End the lease of a source that could not have its turn: it is due later, and nothing else has happened to it."""
+    later = {"next_poll_at": due.at, "due_reason": due.reason, "lease_owner": None, "lease_until": None}
+    conn.execute(update(_sources).where(_sources.c.id == source_id).values(later))
+
+
+def postpone_host(conn: Connection, host: str, *, until: datetime, reason: str, but: int) -> int:
+    """No poll of `host` before `until`, for its source `but` was told so; those that were never polled are tried once all the same."""
+    waiting = and_(
+        _sources.c.host == host,
+        _sources.c.id != but,
+        _sources.c.next_poll_at < until,
+        _sources.c.last_polled_at.is_not(None),
+    )
+    return conn.execute(update(_sources).where(waiting).values(next_poll_at=until, due_reason=reason)).rowcount
+
+
+def forgive(conn: Connection, ids: Sequence[int], due: model.Due) -> None:
+    """Take back the failures of sources that were well before: it was not them."""
+    well = {"failures": 0.0, "state": model.SourceState.ACTIVE, "next_poll_at": due.at, "due_reason": due.reason}
+    failing = and_(_sources.c.id.in_(ids), _sources.c.state == model.SourceState.FAILING)
+    conn.execute(update(_sources).where(failing).values(well))
+
+
+def spread(conn: Connection, now: datetime, *, a_second: int, longest: timedelta) -> int:
+    """Space out what is overdue, `a_second` of them, within `longest`, first what was never polled; returns how many there are.
+
+    After a start, or a leap of the clock, everything may be due at once.
+    """
+    overdue = and_(_sources.c.state.in_(POLLED), or_(_sources.c.next_poll_at <= now, _sources.c.next_poll_at.is_(None)))
+    due = select(_sources.c.id).where(overdue).order_by(_sources.c.last_polled_at.is_not(None), _sources.c.id)
+    ids = conn.execute(due).scalars().all()
+    step = min(1 / a_second, longest.total_seconds() / max(len(ids), 1))
+    rows = [{"to_id": key, "to_at": now + timedelta(seconds=int(n * step))} for n, key in enumerate(ids)]
+    if rows:
+        at = bindparam("to_at", type_=_sources.c.next_poll_at.type)
+        conn.execute(update(_sources).where(_sources.c.id == bindparam("to_id")).values(next_poll_at=at), rows)
+    return len(ids)
+
+
+def clamp(conn: Connection, now: datetime, *, within: timedelta) -> int:
+    """Make due times right after the clock was set back: what was polled in what is now the future is due within `within`."""
+    ahead = and_(_sources.c.state.in_(POLLED), _sources.c.last_polled_at > now + _SLACK)
+    reason = "the clock was set back: times from before do not count"
+    back = update(_sources).where(ahead, _sources.c.next_poll_at > now + within)
+    count = conn.execute(back.values(next_poll_at=now + within, due_reason=reason)).rowcount
+    for table in (_sources, tables.items):
+        # No lease is longer than an hour.
+        stale = table.c.lease_until > now + timedelta(hours=1)
+        conn.execute(update(table).where(stale).values(lease_owner=None, lease_until=None))
+    return count
+
+
+def tell_moved(conn: Connection, source: model.Source, move: model.Move, now: datetime) -> None:
+    """Note in `changes` that a permanent redirect was adopted."""
+    detail = f"{source.feed_url} has moved for good to {move.to}: seen {move.sightings} times since {move.since:%Y-%m-%d %H:%M} UTC"
+    conn.execute(insert(tables.changes).values(at=now, kind="moved", source_id=source.id, detail=detail))
+
+
+def polled_as(conn: Connection, url: str, *, but: int) -> str | None:
+    """The name of another source that polls `url`."""
+    other = select(_sources.c.name).where(
+        or_(_sources.c.url == url, _sources.c.feed_url == url),
+        _sources.c.id != but,
+        _sources.c.state != model.SourceState.REMOVED,
+    )
+    name: str | None = conn.execute(other.limit(1)).scalar()
+    return name
 
 
 def release(conn: Connection, owners: Sequence[str] | None = None) -> int:
@@ -248,10 +472,12 @@ def next_due(conn: Connection) -> datetime | None:
     return when
 
 
-def due_count(conn: Connection, now: datetime) -> int:
-    """How many sources are due and not yet polled."""
-    due = select(func.count()).where(_sources.c.state.in_(POLLED), _sources.c.next_poll_at <= now)
-    return int(conn.execute(due).scalar_one())
+def due_count(conn: Connection, now: datetime, *, names: Collection[str] | None = None) -> int:
+    """How many sources are due (of `names`: all of them) and in nobody's hands."""
+    free = or_(_sources.c.lease_until.is_(None), _sources.c.lease_until <= now)
+    due = and_(_sources.c.state.in_(POLLED), _sources.c.next_poll_at <= now)
+    wanted = due if names is None else _sources.c.name.in_(names)
+    return int(conn.execute(select(func.count()).select_from(_sources).where(wanted, free)).scalar_one())
 
 
 def health(conn: Connection) -> Sequence[RowMapping]:

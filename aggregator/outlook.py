@@ -1,0 +1,40 @@
+"""Whether it is them or us: when every source fails that was well, it is our own network, and no source is to blame."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from aggregator import model
+
+# So many hosts that were well and turned bad, none of any source answering in between.
+_TURNED = 3
+# With nothing to compare, for no source has ever answered: so many hosts.
+_NEVER = 10
+
+
+@dataclass(slots=True)
+class Outlook:
+    """What polls came to since the last success. Times are those of the polls."""
+
+    since: datetime | None = None
+    outage: bool = False
+    _turned: dict[int, str] = field(default_factory=dict)
+    _hosts: set[str] = field(default_factory=set)
+    _answered: bool = False
+
+    def succeeded(self) -> bool:
+        """A source answered; True if that ends an outage."""
+        ended, self.outage, self.since, self._answered = self.outage, False, None, True
+        self._turned.clear()
+        self._hosts.clear()
+        return ended
+
+    def failed(self, source: model.Source, host: str, at: datetime) -> tuple[int, ...]:
+        """A source failed. At the moment at which that makes an outage, the sources that have been blamed for it in error."""
+        self.since = self.since or at
+        self._hosts.add(host)
+        if source.failures == 0 and source.last_success_at is not None:
+            self._turned[source.id] = host
+        if self.outage:
+            return ()
+        self.outage = len(set(self._turned.values())) >= _TURNED or (not self._answered and len(self._hosts) >= _NEVER)
+        return tuple(self._turned) if self.outage else ()
