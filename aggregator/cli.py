@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,6 +54,9 @@ ConfigFile = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 _DEFAULT = Path("config/aggregator.yaml")
+# Of more sources than these only those with news or trouble are shown.
+_LONGEST_TABLE = 100
+_COLOURS = {model.Outcome.FAILED: "red", model.Outcome.POSTPONED: "yellow"}
 
 
 def main() -> None:
@@ -180,9 +183,11 @@ def _progress(
 
 def _poll_table(polled: Sequence[model.PollReport]) -> None:
     table = _table("source", "status", "entries>", "new>", "changed>", "time>", "next", "why")
-    for report in polled:
-        failed = report.outcome is model.Outcome.FAILED
-        status = f"[red]{escape(report.error or '')}[/red]" if failed else f"[green]{report.outcome}[/green]"
+    quiet = (model.Outcome.UNCHANGED, model.Outcome.NOT_MODIFIED)
+    listed = [report for report in polled if len(polled) <= _LONGEST_TABLE or report.outcome not in quiet]
+    for report in listed:
+        colour = _COLOURS.get(report.outcome, "green")
+        status = f"[{colour}]{escape(report.error or str(report.outcome))}[/{colour}]"
         table.add_row(
             escape(report.source),
             status,
@@ -193,8 +198,10 @@ def _poll_table(polled: Sequence[model.PollReport]) -> None:
             f"{report.due.at:%m-%d %H:%M}" if report.due else "–",
             escape(report.due.reason if report.due else "the publisher says it is gone (410)"),
         )
-    if polled:
+    if listed:
         out.print(table)
+    if hidden := len(polled) - len(listed):
+        out.print(f"{hidden} sources without news are not listed", highlight=False)
 
 
 def _summary(polled: Sequence[model.PollReport], harvested: Sequence[model.HarvestReport], *, harvests: bool) -> None:
@@ -215,8 +222,9 @@ def _harvest_counts(harvested: Sequence[model.HarvestReport]) -> dict[str, int]:
 
 
 def _poll_json(report: model.PollReport) -> dict[str, Any]:
-    told = asdict(report)
-    return told | {"took": round(report.took.total_seconds(), 3)}
+    told = {field.name: getattr(report, field.name) for field in fields(report)}
+    due = {"at": report.due.at, "reason": report.due.reason} if report.due else None
+    return told | {"took": round(report.took.total_seconds(), 3), "due": due}
 
 
 # ----------------------------------------------------------------------------------------------------- configuration

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aggregator import config, errors
+from aggregator import config, errors, model
 from aggregator.net import manners
 from tests import make
 
@@ -203,3 +203,99 @@ async def test_busy_may_be_asked_from_another_thread_meanwhile() -> None:
 )
 def test_the_host_is_lower_case_and_without_its_port(url: str, host: str) -> None:
     assert manners.host_of(url) == host
+
+
+OTHER = "https://news.example:8443/other"
+
+
+def polite_at(spacing: float = 0.0) -> manners.Manners:
+    return manners.Manners(config.PerHost(spacing=timedelta(seconds=spacing)), now=lambda: make.NOW)
+
+
+async def test_another_document_served_during_a_pause_shows_that_the_limit_is_the_documents_own() -> None:
+    polite = polite_at()
+    polite.pause(HOST, URL, make.NOW + timedelta(hours=1))
+
+    polite.answered(HOST, OTHER, 200, began=time.monotonic(), took=0.1)
+    lifted = polite.paused_until(HOST)
+    polite.pause(HOST, URL, make.NOW + timedelta(hours=1))
+
+    assert lifted is None
+    assert polite.paused_until(HOST) is None
+    assert [(one.host, one.own_limits, one.retry_after) for one in polite.unsaved()] == [(HOST, True, None)]
+
+
+async def test_three_refused_in_a_row_are_the_host_after_all() -> None:
+    polite = polite_at()
+    polite.remember([model.HostRecord(host=HOST, own_limits=True)])
+
+    for n in range(3):
+        assert polite.paused_until(HOST) is None
+        polite.pause(HOST, f"{URL}{n}", make.NOW + timedelta(hours=1))
+
+    assert polite.paused_until(HOST) == make.NOW + timedelta(hours=1)
+
+
+async def test_an_answer_that_was_under_way_before_the_pause_proves_nothing() -> None:
+    polite, before = polite_at(), time.monotonic()
+    polite.pause(HOST, URL, make.NOW + timedelta(hours=1))
+
+    polite.answered(HOST, OTHER, 200, began=before - 1, took=1.5)
+
+    assert polite.paused_until(HOST) is not None
+
+
+async def test_refusals_make_the_spacing_wider_and_answers_narrow_it_again() -> None:
+    polite, seen = polite_at(spacing=1), []
+
+    for status in (429, 503, 429, 200, 200, 200, 200):
+        polite.answered(HOST, URL, status, began=time.monotonic(), took=0.0)
+        seen.append(polite._apart(polite._host(HOST)))
+
+    assert seen == [2, 4, 8, 4, 2, 1, 1]
+
+
+async def test_a_slow_host_is_given_as_long_as_it_takes_and_a_crawl_delay_is_kept() -> None:
+    polite = polite_at(spacing=1)
+
+    for _ in range(20):
+        polite.answered(HOST, URL, 200, began=time.monotonic(), took=6.0)
+    slow = polite._apart(polite._host(HOST))
+    polite.crawl_delay(HOST, 10.0)
+
+    assert slow == pytest.approx(6.0, rel=0.01)
+    assert polite._apart(polite._host(HOST)) == 10.0
+
+
+async def test_the_hosts_of_one_registered_domain_share_twice_the_seats_of_one() -> None:
+    polite, inside, most = manners.Manners(config.PerHost(concurrency=2, spacing=timedelta(0))), 0, 0
+
+    async def visit(host: str) -> None:
+        nonlocal inside, most
+        async with polite.turn(host):
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0.01)
+            inside -= 1
+
+    await asyncio.gather(*(visit(f"h{n}.news.co.uk") for n in range(20)))
+    together, most = most, 0
+    await asyncio.gather(*(visit(f"h{n}.blogspot.com") for n in range(20)))
+
+    assert together == 4
+    assert most == 20
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [
+        ("www.news.co.uk", "news.co.uk"),
+        ("a.b.example.com", "example.com"),
+        ("one.github.io", "one.github.io"),
+        ("127.0.0.1", None),
+        ("::1", None),
+        ("localhost", None),
+    ],
+)
+def test_registered_domains_are_those_of_the_public_suffix_list(host: str, domain: str | None) -> None:
+    assert manners.registered_domain(host) == domain

@@ -1,9 +1,9 @@
 """Sources in the store: syncing with the configuration, claiming with a lease, finishing a poll."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from aggregator import model
 from aggregator.store import db, sources, tables
@@ -202,3 +202,118 @@ def test_a_failed_poll_keeps_the_validators_and_says_why(store: db.Store) -> Non
     row = _row(store, "Source 1")
     assert (row["etag"], row["document_hash"]) == ('W/"1"', "h")
     assert (health["state"], health["reason"], health["polls_failed"]) == ("failing", "HTTP 503", 1)
+
+
+def _due(store: db.Store) -> dict[str, tuple[datetime | None, str | None]]:
+    with store.read() as conn:
+        rows = conn.execute(select(tables.sources.c.name, tables.sources.c.next_poll_at, tables.sources.c.due_reason))
+        return {row.name: (row.next_poll_at, row.due_reason) for row in rows}
+
+
+def _hosted(*urls: str) -> list[sources.Configured]:
+    return [sources.Configured(name=url.rpartition("/")[2], url=url) for url in urls]
+
+
+def test_one_host_does_not_take_all_seats(store: db.Store) -> None:
+    crowd = [f"https://big.example/a{n}" for n in range(50)]
+    with store.begin() as conn:
+        sources.sync(conn, _hosted(*crowd, "https://small.example/b", "https://tiny.example/c"), make.NOW)
+        first = sources.claim_due(conn, now=make.NOW, limit=4, owner="me", lease=LEASE, per_host=2)
+        full = frozenset({"big.example"})
+        second = sources.claim_due(conn, now=make.NOW, limit=4, owner="me", lease=LEASE, per_host=2, busy=full)
+
+    assert [one.name for one in first] == ["a0", "a1", "b", "c"]
+    assert second == ()
+
+
+def test_a_pause_postpones_the_other_sources_of_the_host_that_were_polled_before(store: db.Store) -> None:
+    until = make.NOW + timedelta(hours=2)
+    with store.begin() as conn:
+        urls = [
+            f"https://{host}.example/{name}"
+            for host, name in (("big", "a"), ("big", "b"), ("big", "new"), ("other", "c"))
+        ]
+        sources.sync(conn, _hosted(*urls), make.NOW)
+        polled = tables.sources.c.name != "new"
+        conn.execute(update(tables.sources).where(polled).values(last_polled_at=make.NOW - timedelta(hours=1)))
+        ids = {row.name: row.id for row in conn.execute(select(tables.sources.c.name, tables.sources.c.id))}
+        sources.postpone_host(conn, "big.example", until=until, reason="postponed: it said so", but=ids["a"])
+
+    due = _due(store)
+    assert due["b"] == (until, "postponed: it said so")
+    assert {name for name, (at, _) in due.items() if at == make.NOW} == {"a", "new", "c"}
+
+
+def test_what_is_overdue_is_spaced_out(store: db.Store) -> None:
+    with store.begin() as conn:
+        sources.sync(conn, _configured(*(f"s{n:03}" for n in range(100))), make.NOW)
+        count = sources.spread(conn, make.NOW + timedelta(days=2), a_second=10, longest=timedelta(minutes=30))
+        soon = sources.claim_due(conn, now=make.NOW + timedelta(days=2), limit=1000, owner="me", lease=LEASE)
+
+    assert count == 100
+    assert len(soon) == 10
+    last = max(at for at, _ in _due(store).values() if at)
+    assert last == make.NOW + timedelta(days=2, seconds=9)
+
+
+def test_after_the_clock_was_set_back_nothing_is_out_of_reach(store: db.Store) -> None:
+    then, back = make.NOW, make.NOW - timedelta(days=365)
+    with store.begin() as conn:
+        sources.sync(conn, _configured("s1", "s2"), then)
+        later = {"last_polled_at": then, "next_poll_at": then + timedelta(hours=1)}
+        conn.execute(update(tables.sources).where(tables.sources.c.name == "s1").values(later))
+        conn.execute(
+            update(tables.sources)
+            .where(tables.sources.c.name == "s2")
+            .values(lease_owner="dead", lease_until=then, last_polled_at=back, next_poll_at=back)
+        )
+        count = sources.clamp(conn, back, within=timedelta(minutes=30))
+        claimed = sources.claim_due(conn, now=back + timedelta(minutes=30), limit=9, owner="me", lease=LEASE)
+
+    assert count == 1
+    assert [one.name for one in claimed] == ["s1", "s2"]
+
+
+def test_sources_that_were_well_are_forgiven(store: db.Store) -> None:
+    with store.begin() as conn:
+        one, two = make.add_sources(conn, 2)
+        for source in (one, two):
+            report = _report(source, outcome=model.Outcome.FAILED, state="failing")
+            sources.finish(conn, report, failures=0.5)
+        sources.forgive(conn, [one.id], model.Due(at=make.NOW + timedelta(hours=1), reason="it was us"))
+        again = sources.claim_due(conn, now=make.NOW, limit=9, owner="me", lease=LEASE, names=["Source 1", "Source 2"])
+
+    assert [(source.failures, source.state) for source in again] == [(0.0, "active"), (0.5, "failing")]
+    assert _due(store)["Source 1"] == (make.NOW + timedelta(hours=1), "it was us")
+
+
+def test_hints_and_moves_survive_storing(store: db.Store) -> None:
+    hints = model.Hints(
+        ttl=timedelta(minutes=90), update=timedelta(hours=12), update_base=make.NOW, skip_hours=(0, 1), skip_days=(6,)
+    )
+    facts = sources.FeedFacts(
+        validators=model.Validators(), document_hash="x", hints=hints, learned_gap=timedelta(hours=3)
+    )
+    move = model.Move(to="https://new.example/feed", since=make.NOW, sightings=2)
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn)
+        sources.finish(conn, _report(source), failures=0.0, facts=facts, move=move, advice="has moved")
+        (again,) = sources.claim_due(conn, now=make.NOW, limit=1, owner="me", lease=LEASE, names=[source.name])
+
+    assert (again.hints, again.learned_gap) == (hints, timedelta(hours=3))
+    assert (again.moved_to, again.moved_since, again.moved_sightings) == (move.to, make.NOW, 2)
+    assert again.advice == "has moved"
+
+
+def test_an_adopted_move_changes_where_the_source_is_asked_and_nothing_else(store: db.Store) -> None:
+    move = model.Move(to="https://new.example/feed", since=make.NOW, sightings=5, adopt=True)
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn)
+        sources.finish(conn, _report(source), failures=0.0, move=move)
+        sources.tell_moved(conn, source, move, make.NOW)
+        (again,) = sources.claim_due(conn, now=make.NOW, limit=1, owner="me", lease=LEASE, names=[source.name])
+        told = conn.execute(select(tables.changes.c.kind, tables.changes.c.source_id, tables.changes.c.detail)).one()
+
+    assert (again.url, again.feed_url, again.moved_to) == (source.url, move.to, None)
+    assert (told.kind, told.source_id) == ("moved", source.id)
+    assert f"{source.feed_url} has moved for good to {move.to}" in told.detail
