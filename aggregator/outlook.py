@@ -28,6 +28,10 @@ class Outlook:
         self._hosts.clear()
         return ended
 
+    def was_well(self, source: model.Source) -> bool:
+        """Whether the source answered until now, and has only failed since nobody answers."""
+        return source.id in self._turned
+
     def failed(self, source: model.Source, host: str, at: datetime) -> tuple[int, ...]:
         """A source failed. At the moment at which that makes an outage, the sources that have been blamed for it in error."""
         self.since = self.since or at

@@ -216,7 +216,10 @@ class Poller:
         if gone:
             due, state = None, model.SourceState.GONE
         elif outage:
-            failures, state = source.failures, model.SourceState(source.state)
+            well = self._outlook.was_well(source)
+            failures, state = (
+                (0.0, model.SourceState.ACTIVE) if well else (source.failures, model.SourceState(source.state))
+            )
             due = self._after_outage(source, polled.now, limits, retry_after)
         else:
             due = cadence.after_failure(

@@ -10,7 +10,7 @@ from aggregator import batch, errors
 
 async def test_what_comes_at_the_same_moment_is_written_in_one_go() -> None:
     written: list[list[int]] = []
-    group = batch.Batch(lambda results: written.append(list(results)))
+    group: batch.Batch[int] = batch.Batch(lambda results: written.append(list(results)))
 
     await asyncio.gather(*(group.add(n) for n in range(50)))
     await group.add(50)
@@ -43,7 +43,7 @@ async def test_whatever_goes_wrong_in_writing_is_a_store_error() -> None:
 
 async def test_closing_waits_for_what_was_added_even_if_nobody_does_any_more() -> None:
     written: list[int] = []
-    group = batch.Batch(lambda results: written.extend(results))
+    group: batch.Batch[int] = batch.Batch(written.extend)
 
     asking = asyncio.create_task(group.add(1))
     await asyncio.sleep(0)
