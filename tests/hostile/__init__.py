@@ -1,0 +1,1 @@
+"""A web that misbehaves in every way of hazards.md §2, and the real daemon among it."""
