@@ -60,8 +60,8 @@ def test_the_content_type_does_not_decide_what_a_document_is() -> None:
         (b" \r\n", "empty", "the document is blank (3 bytes)"),
         (
             "<!DOCTYPE html><title>Just a\nmoment...</title><p>x",
-            "html",
-            "HTML page titled 'Just a moment...' instead of a feed",
+            "challenge",
+            "a bot check titled 'Just a moment...' instead of a feed",
         ),
         ("<html xmlns:a='http://www.w3.org/2005/Atom'><p>x</html>", "html", "HTML page instead of a feed"),
         ("<p>Parked &copy;</p>", "html", "HTML page instead of a feed"),

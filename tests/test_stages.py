@@ -160,7 +160,7 @@ async def test_validators_outlive_an_error_and_die_with_their_document(bench: Be
         ({"body": b""}, "empty", "failing"),
         (
             {"body": b"<html><title>Log in</title><body>Please</body></html>", "content_type": "text/html"},
-            "html",
+            "login",
             "failing",
         ),
         ({"body": b"%PDF-1.7 something"}, "not_a_feed", "failing"),

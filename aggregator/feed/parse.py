@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import feedparser
-
 from aggregator import errors, markup, model
-from aggregator.feed import dates, document, entry, hints, jsonfeed
+from aggregator.feed import dates, document, entry, hints, impostor, jsonfeed
 
 _LONGEST_TITLE = 1_000
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -40,14 +38,14 @@ _HTML_ROOTS = frozenset(
     {"head", "body", "meta", "title", "script", "style", "div", "p", "center", "h1", "table", "link", "br"}
 )
 _HTML = re.compile(r"(?:\s++|<\?.*?\?>|<!--.*?-->)*+<(?:!doctype\s+html|html)\b", re.DOTALL | re.IGNORECASE)
-_HTML_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
 
 
 def parse(body: bytes, *, url: str, headers: Mapping[str, str], now: datetime) -> model.ParsedFeed:
     """The feed in `body`, as it came from `url` with `headers` (lower-case names).
 
-    Raises ParseError, its code `empty`, `html`, `not_a_feed`, `entities` or `unreadable`. What is only damaged is read as far
-    as it goes, and `damage` says so. A feed without entries is a feed.
+    Raises ParseError, its code `empty`, `not_a_feed`, `entities`, `unreadable`, or for an HTML page what kind of page it is: `login`,
+    `consent`, `challenge`, `parked`, `error_page`, else `html`. What is only damaged is read as far as it goes, and `damage` says so.
+    A feed without entries is a feed.
     """
     if not body.strip(_BLANK):
         raise errors.ParseError(f"the document is {'blank' if body else 'empty'} ({len(body):,} bytes)", code="empty")
@@ -58,12 +56,12 @@ def parse(body: bytes, *, url: str, headers: Mapping[str, str], now: datetime) -
     if jsonfeed.recognises(text):
         return jsonfeed.read(text, url=url, now=now)
     if _HTML.match(text.lstrip("\ufeff")):
-        raise _no_feed(text, "html")
+        raise _no_feed(text, "html", url)
     xml = document.prepare(text, entry.MOST_ENTRIES)
     found = _feedparser(xml.data)
     version, entries = _string(found, "version"), _dicts(found, "entries")
     if not version or (xml.root.rpartition(":")[2].lower() not in _FEED_ROOTS and not entries):
-        raise _no_feed(text, xml.root)
+        raise _no_feed(text, xml.root, url)
     reader = _Reader(url=url, version=version, head=dict.get(found, "feed", {}), now=now)
     links = ((_string(link, "rel"), _string(link, "href")) for link in _dicts(reader.head, "links"))
     hubs, self_url = hints.websub(links, url)
@@ -82,6 +80,9 @@ def parse(body: bytes, *, url: str, headers: Mapping[str, str], now: datetime) -
 
 def _feedparser(data: bytes) -> dict[str, Any]:
     """What feedparser reads in `data`; never a file or a URL, which it would open if `data` were one (hazards, §3)."""
+    # Imported where it is used: 10 MB that only the workers need.
+    import feedparser
+
     headers = {"content-type": "application/xml; charset=utf-8"}
     try:
         # Without content-location: relative guids stay as published, and links are resolved by us.
@@ -99,13 +100,14 @@ def _feedparser(data: bytes) -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------------- what it is instead
 
 
-def _no_feed(text: str, root: str) -> errors.ParseError:
-    """The error that says what `text`, whose first element is `root`, is instead of a feed."""
+def _no_feed(text: str, root: str, url: str) -> errors.ParseError:
+    """The error that says what `text` from `url`, whose first element is `root`, is instead of a feed."""
     local = root.rpartition(":")[2].lower()
     if local == "html" or local in _HTML_ROOTS:
-        title = _HTML_TITLE.search(text)
-        named = markup.line(markup.text(title[1][:1000]), 100) if title else ""
-        return errors.ParseError(f"HTML page{f' titled {named!r}' if named else ''} instead of a feed", code="html")
+        code, what = impostor.kind(text)
+        link = impostor.feed_link(text, url)
+        named = f"; it names {link} as its feed" if link else ""
+        return errors.ParseError(f"{what} instead of a feed{named}", code=code)
     if local in _ROOTS:
         return errors.ParseError(f"{_ROOTS[local]} instead of a feed")
     if text.lstrip("\ufeff \t\r\n").startswith("<") and root:
