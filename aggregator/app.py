@@ -11,7 +11,7 @@ from aggregator.store import db, hosts
 from aggregator.workers import Workers
 
 # What every worker needs; imported once in the fork server, shared by its children.
-_PRELOAD = ("aggregator.draft", "aggregator.feed.parse")
+_PRELOAD = ("aggregator.draft", "aggregator.feed.parse", "feedparser", "trafilatura")
 
 # What is under way when the daemon is told to stop may finish within this.
 DRAIN = timedelta(seconds=10)
@@ -72,6 +72,7 @@ class App:
                 polls=settings.poll.concurrency,
                 harvests=settings.harvest.concurrency,
                 per_host=settings.http.per_host.concurrency,
+                pageless=_pageless(settings),
             ),
             now=now,
         )
@@ -111,6 +112,12 @@ class App:
         )
         self.metrics.harvested(report)
         self.observers.harvested(report)
+
+
+def _pageless(settings: config.Settings) -> frozenset[str]:
+    """The names of the sources whose pages are never fetched."""
+    usual = settings.harvest.full_text
+    return frozenset(source.name for source in settings.sources if (source.full_text or usual) == "never")
 
 
 class _Shelf:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -25,6 +26,8 @@ ACCEPT = "text/html, application/xhtml+xml, application/xml;q=0.8, */*;q=0.1"
 DRAFT_LIMIT = 20.0
 LEASE = timedelta(minutes=15)
 _CONFLICTS = 3
+# Looking through more content than this takes longer than the event loop has.
+_LONG = 10_000
 # Headers worth keeping with a page: what it is, and what proves when and by whom it was served.
 _EVIDENCE = ("content-type", "content-language", "date", "etag", "last-modified", "server", "link", "x-robots-tag")
 # While our own network is down, pages wait this long before they are looked at again.
@@ -77,11 +80,19 @@ class Harvester:
 
     async def harvest(self, item: model.Item) -> model.HarvestReport | None:
         """One visit to a claimed item; None if its result could not be written, in which case the lease runs out."""
-        now, started = self._now(), time.monotonic()
         configured = self._configured.get(item.source)
-        plan = self._plan(item, configured)
+        # A large page keeps others out of memory until it is stored.
+        async with AsyncExitStack() as held:
+            return await self._harvest(item, configured, held)
+
+    async def _harvest(
+        self, item: model.Item, configured: config.SourceConfig | None, held: AsyncExitStack
+    ) -> model.HarvestReport | None:
+        now, started = self._now(), time.monotonic()
+        long = len(item.content) > _LONG
+        plan = await asyncio.to_thread(self._plan, item, configured) if long else self._plan(item, configured)
         try:
-            found = await self._look(item, configured, plan, now)
+            found = await self._look(item, configured, plan, now, held)
         except Exception as exc:
             _log.exception("harvest.crashed", item=item.id, url=item.url)
             found = _Found(error=errors.AggregatorError(f"unexpected {type(exc).__name__}: {exc}", code="crash"))
@@ -108,13 +119,18 @@ class Harvester:
     # ------------------------------------------------------------------------------------------------- the look
 
     async def _look(
-        self, item: model.Item, configured: config.SourceConfig | None, plan: _Plan, now: datetime
+        self,
+        item: model.Item,
+        configured: config.SourceConfig | None,
+        plan: _Plan,
+        now: datetime,
+        held: AsyncExitStack,
     ) -> _Found:
         job = _job(item, configured, now)
         if not plan.page:
             return _Found(draft=await self._draft(job))
         try:
-            response = await self._fetch(item, configured)
+            response = await self._fetch(item, configured, held)
             if response.not_modified:
                 return _Found()
             page = replace(
@@ -128,10 +144,13 @@ class Harvester:
             # Until the page can be had, the feed's own text is better than none.
             fallback = await self._fallback(job) if item.text is None else None
             return _Found(draft=fallback, error=exc)
-        copy = self._copy(response, now) if self._settings.harvest.keep_pages else None
+        keep = self._settings.harvest.keep_pages
+        copy = await asyncio.to_thread(self._copy, response, now) if keep else None
         return _Found(draft=made, page=copy)
 
-    async def _fetch(self, item: model.Item, configured: config.SourceConfig | None) -> model.Response:
+    async def _fetch(
+        self, item: model.Item, configured: config.SourceConfig | None, held: AsyncExitStack
+    ) -> model.Response:
         request = model.Request(
             url=item.url or "",
             accept=ACCEPT,
@@ -141,7 +160,7 @@ class Harvester:
         )
         if configured is not None:
             request = fetcher.personal(request, configured)
-        return await self._fetcher.fetch(request)
+        return await self._fetcher.fetch(request, held)
 
     async def _draft(self, job: model.DraftJob) -> model.Draft:
         return await self._workers.run(DRAFT_LIMIT, draft.make, job, self._settings.taxonomy)

@@ -4,10 +4,13 @@ import asyncio
 import json
 import multiprocessing
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
+
+import httpx2
 
 # One in twenty, each in another way: (path, what it answers; None where nothing listens).
 _BROKEN: tuple[tuple[str, bytes | None], ...] = (
@@ -81,6 +84,11 @@ def server() -> Iterator[int]:
         process.join()
 
 
+def host(n: int) -> str:
+    """The `n`th address of loopback."""
+    return f"127.{1 + n // 62500}.{n // 250 % 250}.{1 + n % 250}"
+
+
 def configure(folder: Path, port: int, count: int) -> tuple[Path, str]:
     """A configuration of `count` sources on as many hosts, and the URL of the database it will fill."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,8 +98,7 @@ def configure(folder: Path, port: int, count: int) -> tuple[Path, str]:
     sources = []
     for n in range(count):
         path, answer = _BROKEN[n // 20 % len(_BROKEN)] if n % 20 == 0 else ("/feed.xml", b"")
-        host = f"127.{1 + n // 62500}.{n // 250 % 250}.{1 + n % 250}"
-        sources.append({"name": f"Source {n}", "url": f"http://{host}:{closed if answer is None else port}{path}"})
+        sources.append({"name": f"Source {n}", "url": f"http://{host(n)}:{closed if answer is None else port}{path}"})
     database = f"sqlite:///{folder}/corpus.db"
     settings = {
         "database": database,
@@ -105,3 +112,18 @@ def configure(folder: Path, port: int, count: int) -> tuple[Path, str]:
     path_of_settings = folder / "aggregator.yaml"
     path_of_settings.write_text(json.dumps(settings))
     return path_of_settings, database
+
+
+async def plain(port: int, count: int) -> float:
+    """CPU seconds a request of httpx2 alone, fifty at once, to as many hosts: what the machine is worth today."""
+    seats = asyncio.Semaphore(50)
+
+    async def ask(client: httpx2.AsyncClient, n: int) -> None:
+        async with seats:
+            answer = await client.get(f"http://{host(n)}:{port}/feed.xml", headers={"If-None-Match": '"v1"'})
+            assert answer.status_code == 304
+
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        began = time.process_time()
+        await asyncio.gather(*(ask(client, n) for n in range(count)))
+        return (time.process_time() - began) / count

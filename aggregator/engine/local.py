@@ -37,11 +37,13 @@ _log = log.logger("engine")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seats:
-    """How many polls and harvests may be under way at once, and how many harvests of one host."""
+    """How many polls and harvests may be under way at once, and how many harvests of one host; those of the sources `pageless` ask
+    no host."""
 
     polls: int
     harvests: int
     per_host: int
+    pageless: frozenset[str] = frozenset()
 
 
 class Local:
@@ -293,6 +295,7 @@ class Local:
                 lease=harvest.LEASE,
                 busy=self._manners.busy(),
                 per_host=self._seats.per_host,
+                pageless=self._seats.pageless,
             )
 
     def _due_sources(self, until: datetime, names: Collection[str] | None) -> int:

@@ -6,10 +6,11 @@ Bounded in time, bytes, redirects and addresses. Never keeps cookies, sends a Re
 import asyncio
 import base64
 import ssl
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, contextmanager
-from dataclasses import replace
+from contextlib import AsyncExitStack, aclosing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -29,6 +30,8 @@ _LONGEST_VALIDATOR = 1024
 _MOST_HEADERS = 200
 # RFC 9309 §2.5
 _ROBOTS_BYTES = 500 * 1024
+# Beyond these sizes only so many documents are in memory at a time.
+_LARGE = ((1 << 20, 4), (4 << 20, 1))
 # Our name in robots.txt, whatever user agent a source was given.
 _PRODUCT = "aggregator"
 
@@ -70,19 +73,22 @@ class Fetcher:
         backend = guard.Guard(allowed=guard.Allowed.of(settings.allow_networks), connect_to=settings.connect_to)
         self._connections = connections.Connections(_context(settings), backend)
         self._robots = robots.Robots(fetch=self._robots_txt, shelf=shelf, clock=now) if shelf is not None else None
+        self._seats = tuple((size, asyncio.Semaphore(count)) for size, count in _LARGE)
         self._user_agent = f"{_PRODUCT}/{__version__}" + (f" (+{settings.contact})" if settings.contact else "")
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._connections.aclose()
 
-    async def fetch(self, request: model.Request) -> model.Response:
+    async def fetch(self, request: model.Request, held: AsyncExitStack | None = None) -> model.Response:
         """The document at `request.url`, after at most ten redirects. Raises FetchError, its `url` where it happened.
 
         `timeout` bounds all exchanges together; waiting for a host's turn does not count. To a form, any 2xx is an answer.
+        There is room for few large documents at a time: with `held`, until that is closed, otherwise until this returns.
         """
         try:
-            hop, answer, took = await self._follow(request)
+            async with AsyncExitStack() as here:
+                hop, answer, took = await self._follow(request, held or here)
             return self._response(request, hop, answer, took)
         except errors.FetchError as exc:
             exc.url = exc.url or request.url
@@ -101,7 +107,7 @@ class Fetcher:
         """Whether `host` asked to be left alone, all of it."""
         return self._manners.paused_until(host) is not None
 
-    async def _follow(self, request: model.Request) -> tuple[hops.Hop, hops.Answer, timedelta]:
+    async def _follow(self, request: model.Request, held: AsyncExitStack) -> tuple[hops.Hop, hops.Answer, timedelta]:
         """The last hop of a chain of redirects, and what was answered there."""
         hop, spent = hops.first(request), 0.0
         try:
@@ -111,7 +117,7 @@ class Fetcher:
                     self._manners.crawl_delay(hop.host, delay)
                 async with self._manners.turn(hop.host, heed_pause=request.heed_pause):
                     began = time.monotonic()
-                    answer = await self._exchange(request, hop, self._limit - spent)
+                    answer = await self._exchange(request, hop, self._limit - spent, held)
                     took = time.monotonic() - began
                     spent += took
                 self._manners.answered(hop.host, hop.name, answer.status, began=began, took=took)
@@ -125,32 +131,34 @@ class Fetcher:
 
     async def _robots_txt(self, url: str) -> robots.Copy:
         request = model.Request(url=url, accept="text/plain, */*;q=0.1", max_bytes=_ROBOTS_BYTES, cut=True)
-        _, answer, _ = await self._follow(request)
+        async with AsyncExitStack() as held:
+            _, answer, _ = await self._follow(request, held)
         return robots.Copy(status=answer.status, body=answer.body)
 
     # ------------------------------------------------------------------------------------------------- one exchange
 
-    async def _exchange(self, request: model.Request, hop: hops.Hop, left: float) -> hops.Answer:
+    async def _exchange(self, request: model.Request, hop: hops.Hop, left: float, held: AsyncExitStack) -> hops.Answer:
         watch = connections.Watch()
         try:
-            async with asyncio.timeout(left):
+            async with asyncio.timeout(left) as deadline:
+                room = _Room(seats=self._seats, held=held, deadline=deadline)
                 with _edge(watch):
-                    return await self._ask(request, hop, watch)
+                    return await self._ask(request, hop, watch, room)
         except TimeoutError as exc:
             said = f"not done within {self._limit:g} s: waiting for {watch.waiting_for}"
             raise errors.TransportError(said, code="timeout") from exc
 
-    async def _ask(self, request: model.Request, hop: hops.Hop, watch: connections.Watch) -> hops.Answer:
+    async def _ask(self, request: model.Request, hop: hops.Hop, watch: connections.Watch, room: "_Room") -> hops.Answer:
         try:
-            return await self._once(request, hop, watch, fresh=False)
+            return await self._once(request, hop, watch, room, fresh=False)
         except (httpcore2.NetworkError, httpcore2.RemoteProtocolError):
             if watch.connected or watch.waiting_for != "the headers of the answer":
                 raise
         # A kept connection that the server closed just then (RFC 9112 §9.3.1): no word about the document.
-        return await self._once(request, hop, watch, fresh=True)
+        return await self._once(request, hop, watch, room, fresh=True)
 
     async def _once(
-        self, request: model.Request, hop: hops.Hop, watch: connections.Watch, *, fresh: bool
+        self, request: model.Request, hop: hops.Hop, watch: connections.Watch, room: "_Room", *, fresh: bool
     ) -> hops.Answer:
         sent = self._sent(request, hop)
         async with self._connections.answer(sent, hop.origin, watch, fresh=fresh) as response:
@@ -159,7 +167,7 @@ class Fetcher:
             body, wire_bytes = b"", 0
             if status == HTTPStatus.OK:
                 async with aclosing(response.aiter_stream()) as chunks:
-                    body, wire_bytes = await _body(chunks, headers, request)
+                    body, wire_bytes = await _body(chunks, headers, request, room)
             elif status == HTTPStatus.NOT_MODIFIED:
                 # It has no body; only one that was read to its end leaves the connection fit for use.
                 await response.aread()
@@ -234,6 +242,28 @@ class Fetcher:
         return errors.StatusError(said, code=f"http_{status}", status=status, retry_after=retry_after, url=hop.name)
 
 
+@dataclass(slots=True, kw_only=True)
+class _Room:
+    """Where the body of one answer has its place in memory: beyond `enough` bytes it takes a seat, which `held` gives back."""
+
+    seats: tuple[tuple[int, asyncio.Semaphore], ...]
+    held: AsyncExitStack
+    deadline: asyncio.Timeout
+    enough: int = _LARGE[0][0]
+
+    async def make(self, size: int) -> None:
+        """Wait for room; the deadline waits too."""
+        began, ends = asyncio.get_running_loop().time(), self.deadline.when()
+        self.deadline.reschedule(None)
+        while self.seats and size > self.seats[0][0]:
+            seat, self.seats = self.seats[0][1], self.seats[1:]
+            await seat.acquire()
+            self.held.callback(seat.release)
+        self.enough = self.seats[0][0] if self.seats else sys.maxsize
+        if ends is not None:
+            self.deadline.reschedule(ends + asyncio.get_running_loop().time() - began)
+
+
 def _context(settings: config.HttpSettings) -> ssl.SSLContext:
     """Trusts the authorities of the system and those of `ca_bundle`."""
     context = httpx2.create_ssl_context(trust_env=False)
@@ -268,7 +298,9 @@ def _text(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-async def _body(chunks: AsyncIterator[bytes], headers: Mapping[str, str], request: model.Request) -> tuple[bytes, int]:
+async def _body(
+    chunks: AsyncIterator[bytes], headers: Mapping[str, str], request: model.Request, room: "_Room"
+) -> tuple[bytes, int]:
     """The decoded body and its size on the wire, each within the limit of `request`."""
     limit = request.max_bytes
     large = errors.TooLargeError(f"the document is larger than {decode.size(limit)}", code="too_large", status=200)
@@ -284,6 +316,8 @@ async def _body(chunks: AsyncIterator[bytes], headers: Mapping[str, str], reques
                 raise large
             for piece in decoder.feed(chunk):
                 body += piece
+                if len(body) > room.enough:
+                    await room.make(len(body))
                 # A kilobyte may hold a megabyte of work: others get their turn in between.
                 await asyncio.sleep(0)
         decoder.finish()

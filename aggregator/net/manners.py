@@ -117,7 +117,9 @@ class Manners:
             host.domain.next_at = now + self._spacing / _HOSTS_PER_DOMAIN
 
     def _apart(self, host: _Host) -> float:
-        return max(self._spacing, host.wider, host.crawl_delay, host.slow if self._spacing else 0.0)
+        # Without any spacing, for servers of one's own, only refusals count.
+        asked = max(host.crawl_delay, host.slow) if self._spacing else 0.0
+        return max(self._spacing, host.wider, asked)
 
     def _pause_left(self, host: _Host) -> float:
         return (host.paused_until - self._now()).total_seconds() if host.paused_until is not None else 0.0

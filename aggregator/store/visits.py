@@ -1,10 +1,12 @@
 """Items on their way to a full text: who is due for a visit, and writing what the visit brought."""
 
+import itertools
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select, update
 
 from aggregator import errors, markup, model
 from aggregator.store import changes, items, matches, tables, tags
@@ -13,8 +15,9 @@ _items, _pages, _revisions = tables.items, tables.pages, tables.revisions
 
 # States in which an item has a text that may be compared with the next one.
 _SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
-# Of the due items only so many are looked at for a claim, so that a long backlog does not make every claim slow.
-_WINDOW = 2000
+# Of the due items only so many are looked at for a claim, so that a long backlog does not make every claim slow: a window at a time,
+# each without the hosts that filled the one before.
+_WINDOW, _WINDOWS = 500, 4
 
 
 # ------------------------------------------------------------------------------------------------------ claiming
@@ -29,27 +32,61 @@ def claim_due(
     lease: timedelta,
     busy: Collection[str] = (),
     per_host: int = 2,
+    pageless: Collection[str] = (),
 ) -> tuple[model.Item, ...]:
     """Take up to `limit` due items for `owner`: at most `per_host` of one host, and none of the `busy` hosts, so that one slow
-    site never takes all seats."""
-    free = or_(_items.c.lease_until.is_(None), _items.c.lease_until <= now)
-    due = select(_items.c.id, _items.c.host, _items.c.next_visit_at).where(_items.c.next_visit_at <= now, free)
-    if busy:
-        due = due.where(_items.c.host.not_in(busy))
-    window = due.order_by(_items.c.next_visit_at, _items.c.id).limit(_WINDOW).subquery()
-    turn = func.row_number().over(partition_by=window.c.host, order_by=(window.c.next_visit_at, window.c.id))
-    ranked = select(window.c.id, window.c.host, turn.label("turn")).subquery()
-    fair = (
-        select(ranked.c.id)
-        .where(or_(ranked.c.turn <= per_host, ranked.c.host == ""))
-        .order_by(ranked.c.turn, ranked.c.id)
-    )
-    chosen = select(_items.c.id).where(_items.c.id.in_(fair.limit(limit).scalar_subquery()), free)
-    ids = conn.execute(chosen.with_for_update(skip_locked=True)).scalars().all()
+    site never takes all seats. The items of the sources `pageless` need no page, and so no host."""
+    ids = _pageless(conn, now, limit, pageless) if pageless else []
+    crowded = set(busy)
+    for _ in range(_WINDOWS):
+        if len(ids) >= limit:
+            break
+        shown = _window(conn, now, crowded, pageless)
+        ids += _fair(shown, limit - len(ids), per_host, crowded)
+        if len(shown) < _WINDOW:
+            break
+    free = select(_items.c.id).where(_items.c.id.in_(ids), _free(now)).with_for_update(skip_locked=True)
+    ids = list(conn.execute(free).scalars()) if ids else []
     if not ids:
         return ()
     conn.execute(update(_items).where(_items.c.id.in_(ids)).values(lease_owner=owner, lease_until=now + lease))
     return _claimed(conn, ids)
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    return or_(_items.c.lease_until.is_(None), _items.c.lease_until <= now)
+
+
+def _pageless(conn: Connection, now: datetime, limit: int, names: Collection[str]) -> list[int]:
+    mine = _items.c.source_id.in_(select(tables.sources.c.id).where(tables.sources.c.name.in_(names)))
+    due = select(_items.c.id).where(_items.c.next_visit_at <= now, _free(now), mine)
+    return list(conn.execute(due.order_by(_items.c.next_visit_at, _items.c.id).limit(limit)).scalars())
+
+
+def _window(conn: Connection, now: datetime, crowded: Collection[str], pageless: Collection[str]) -> Sequence[Any]:
+    """The longest due of the hosts that are not crowded."""
+    due = select(_items.c.id, _items.c.host).where(_items.c.next_visit_at <= now, _free(now))
+    if crowded:
+        due = due.where(_items.c.host.not_in(crowded))
+    if pageless:
+        others = select(tables.sources.c.id).where(tables.sources.c.name.in_(pageless))
+        due = due.where(_items.c.source_id.not_in(others))
+    return conn.execute(due.order_by(_items.c.next_visit_at, _items.c.id).limit(_WINDOW)).all()
+
+
+def _fair(shown: Sequence[Any], limit: int, per_host: int, crowded: set[str]) -> list[int]:
+    """One of each host, then the second of each, up to `per_host` and `limit`; the hosts that have had theirs are `crowded` from now on."""
+    turns: list[list[int]] = [[] for _ in range(per_host)]
+    taken: Counter[str] = Counter()
+    free: list[int] = []
+    for row in shown:
+        if row.host == "":
+            free.append(row.id)
+        elif taken[row.host] < per_host:
+            turns[taken[row.host]].append(row.id)
+            taken[row.host] += 1
+    crowded.update(host for host, count in taken.items() if count == per_host)
+    return [*itertools.chain.from_iterable(turns), *free][:limit]
 
 
 def _claimed(conn: Connection, ids: Sequence[int]) -> tuple[model.Item, ...]:

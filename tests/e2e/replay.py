@@ -81,13 +81,11 @@ def configure(folder: Path, sites: Sites, database: str, **poll: str) -> Path:
     return path
 
 
-def aggregator(*arguments: str, config: Path) -> subprocess.Popen[str]:
+def aggregator(*arguments: str, config: Path, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
     """The real program, started."""
     command = [sys.executable, "-m", "aggregator", *arguments, "--config", str(config)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AGGREGATOR_")}
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT
-    )
+    return subprocess.Popen(command, stdout=output, stderr=output, text=True, env=environment, cwd=ROOT)
 
 
 def run(*arguments: str, config: Path, timeout: float = 240) -> tuple[int, str, str]:
