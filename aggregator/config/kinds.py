@@ -15,6 +15,8 @@ MAX_WORKERS = 8
 # They name the request, the connection, or a user to the proxy in front of an internal service (CVE-2025-46341).
 RESERVED_HEADERS = re.compile("host|x-forwarded-.*|remote-user|content-length|connection|transfer-encoding", re.I)
 
+# A host with a dot in it, and a path: `news.example/feed`.
+_BARE = re.compile(r"(?:[\w-]+\.)+[^\W\d_][\w-]+(?::[0-9]{1,5})?/\S*")
 _SPAN = re.compile("(?=.)(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
 _SIZE = re.compile("([0-9]{1,12}) ?(B|[kKMG]B|[KMG]iB)?")
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -98,6 +100,15 @@ def _shaped(pattern: str, expected: str) -> Callable[[str], str]:
         return text
 
     return shaped
+
+
+def _as_written(value: object) -> object:
+    """An address as people write and copy it: `feed:…`, without a scheme, with spaces around it."""
+    if not isinstance(value, str):
+        return value
+    text = re.sub("^feed:(?://)?(?=https?://)", "", value.strip())
+    text = re.sub("^feed://", "http://", text)
+    return f"https://{text}" if _BARE.fullmatch(text) else text
 
 
 def _url(text: str) -> str:
@@ -208,6 +219,7 @@ FullText = Literal["auto", "always", "never"]
 Line = Annotated[str, AfterValidator(_line)]
 Sendable = Annotated[Line, AfterValidator(_sendable)]
 Url = Annotated[str, AfterValidator(_url)]
+FeedUrl = Annotated[str, BeforeValidator(_as_written), AfterValidator(_url)]
 Language = Annotated[str, AfterValidator(_shaped(_LANGUAGE, "a language code such as en or pt-BR"))]
 Slug = Annotated[str, AfterValidator(_shaped(_SLUG, "lower-case letters, digits and single hyphens, such as sea-ice"))]
 HeaderName = Annotated[str, AfterValidator(_shaped(_NAME_CHARS, "the name of a header")), AfterValidator(_settable)]

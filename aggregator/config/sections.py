@@ -123,7 +123,7 @@ class Select(Section):
 
 class SourceConfig(Section):
     name: kinds.Line
-    url: kinds.Url
+    url: kinds.FeedUrl
     category: kinds.Line | None = None
     enabled: bool = True
     interval: kinds.Lasting | None = None

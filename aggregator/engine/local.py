@@ -148,14 +148,16 @@ class Local:
             for job in self._scheduler.get_jobs():
                 job.modify(next_run_time=datetime.now(UTC))
         try:
-            await asyncio.to_thread(self._settle_in)
+            await asyncio.to_thread(self._settle_in, min(seconds, 0.0))
         except errors.StoreError as exc:
             self._pause(exc, self._now())
 
-    def _settle_in(self) -> None:
+    def _settle_in(self, back: float = 0.0) -> None:
         """Before the first bell, and after the clock was set: no due time out of reach, no burst, no pause forgotten."""
         now = self._now()
         with self._store.begin() as conn:
+            if back:
+                sources.shift(conn, now, timedelta(seconds=back))
             sources.clamp(conn, now, within=_LONGEST_SPREAD)
             sources.spread(conn, now, a_second=_POLLS_A_SECOND, longest=_LONGEST_SPREAD)
         self._recall_hosts()

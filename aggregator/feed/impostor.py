@@ -16,6 +16,7 @@ _LOOKED_AT = 200_000
 # Of visible text: more than a page with little on it can have.
 _MOST_TEXT = 8_000
 _LONGEST_TITLE, _LONGEST_ATTRIBUTES, _LONGEST_LINK = 1_000, 4_000, 500
+_MOST_LINKS = 5
 # Words on a page that has nothing else to say than what it is.
 _FEW, _HARDLY_ANY = 150, 40
 
@@ -230,7 +231,7 @@ _OPAQUE = {name: re.compile(rf"</{name}\b", re.IGNORECASE) for name in ("script"
 
 @dataclass(slots=True)
 class _Page:
-    """What a page shows and where it sends. `scripts` are those written into it."""
+    """What a page shows and where it sends. `scripts` are those written into it, `feeds` whether of comments, and where."""
 
     title: str = ""
     text: list[str] = field(default_factory=list)
@@ -238,7 +239,7 @@ class _Page:
     passwords: int = 0
     refresh: str = ""
     base: str = ""
-    feed: str = ""
+    feeds: list[tuple[bool, str]] = field(default_factory=list)
     scripts: list[str] = field(default_factory=list)
 
     def shows(self, text: str) -> None:
@@ -256,13 +257,15 @@ def kind(text: str) -> tuple[str, str]:
     return code, f"{_SAID[code]} titled {title!r}" if title else _SAID[code]
 
 
-def feed_link(text: str, url: str) -> str | None:
-    """The first feed that the page `text` at `url` names as its own: an http(s) URL of at most 500 characters."""
+def feed_links(text: str, url: str) -> tuple[str, ...]:
+    """The feeds that the page `text` at `url` names as its own, those of comments last: http(s) URLs of at most 500 characters."""
     page = _scanned(text)
     base = (entry.address(page.base, url) if page.base else None) or url
-    found = entry.address(page.feed, base) if page.feed else None
-    # It is shown in messages, where a password must not be.
-    return found if found and len(found) <= _LONGEST_LINK and "@" not in urlsplit(found).netloc else None
+    # A feed of comments is hardly ever meant, and sometimes first.
+    named = [entry.address(href, base) for _, href in sorted(page.feeds[:20], key=lambda one: one[0]) if href]
+    # They are shown in messages, where a password must not be.
+    shown = [one for one in named if one and len(one) <= _LONGEST_LINK and "@" not in urlsplit(one).netloc]
+    return tuple(dict.fromkeys(shown))[:_MOST_LINKS]
 
 
 def _code(page: _Page, source: str) -> str:
@@ -346,9 +349,14 @@ def _note(page: _Page, name: str, told: dict[str, str]) -> None:
             page.refresh = told.get("content", "").partition(";")[2]
     elif name == "base":
         page.base = page.base or told.get("href", "")
-    elif "alternate" in told.get("rel", "").lower().split():
-        feed = told.get("type", "").partition(";")[0].strip().lower() in _FEED_TYPES
-        page.feed = page.feed or (told.get("href", "") if feed else "")
+    elif _leads_to_feed(told):
+        of_comments = "comment" in f"{told.get('href', '')} {told.get('title', '')}".lower()
+        page.feeds.append((of_comments, told.get("href", "")))
+
+
+def _leads_to_feed(told: Mapping[str, str]) -> bool:
+    kind_told = told.get("type", "").partition(";")[0].strip().lower()
+    return kind_told in _FEED_TYPES and "alternate" in told.get("rel", "").lower().split()
 
 
 def _attributes(text: str) -> Iterator[tuple[str, str]]:

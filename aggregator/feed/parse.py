@@ -105,8 +105,8 @@ def _no_feed(text: str, root: str, url: str) -> errors.ParseError:
     local = root.rpartition(":")[2].lower()
     if local == "html" or local in _HTML_ROOTS:
         code, what = impostor.kind(text)
-        link = impostor.feed_link(text, url)
-        named = f"; it names {link} as its feed" if link else ""
+        links = impostor.feed_links(text, url)
+        named = f"; it names {', '.join(links)} as its feed{'s' if links[1:] else ''}" if links else ""
         return errors.ParseError(f"{what} instead of a feed{named}", code=code)
     if local in _ROOTS:
         return errors.ParseError(f"{_ROOTS[local]} instead of a feed")

@@ -311,6 +311,10 @@ async def _body(
     body, wire_bytes = bytearray(), 0
     try:
         async for chunk in chunks:
+            if request.cut:
+                chunk = chunk[: limit - wire_bytes]  # noqa: PLW2901
+                if not chunk:
+                    return bytes(body), wire_bytes
             wire_bytes += len(chunk)
             if wire_bytes > limit:
                 raise large

@@ -32,7 +32,7 @@ _sources = tables.sources
 
 _HEALTH = (
     "id name url feed_url category state error_code reason failures last_polled_at last_success_at last_new_at next_poll_at "
-    "due_reason hours_since_success hours_since_new items items_ok items_pending items_without_page polls polls_failed gaps_open"
+    "due_reason hours_since_success hours_since_new items items_ok items_pending items_without_page polls polls_failed gaps_open advice"
 )
 _HEALTH_TIMES = ("last_polled_at", "last_success_at", "last_new_at", "next_poll_at")
 
@@ -416,11 +416,12 @@ def spread(conn: Connection, now: datetime, *, a_second: int, longest: timedelta
 
 
 def clamp(conn: Connection, now: datetime, *, within: timedelta) -> int:
-    """Make due times right after the clock was set back: what was polled in what is now the future is due within `within`."""
+    """Make due times right after the clock was set back: what was polled in what is now the future is due within `within`, or at once."""
     ahead = and_(_sources.c.state.in_(POLLED), _sources.c.last_polled_at > now + _SLACK)
     reason = "the clock was set back: times from before do not count"
     back = update(_sources).where(ahead, _sources.c.next_poll_at > now + within)
-    count = conn.execute(back.values(next_poll_at=now + within, due_reason=reason)).rowcount
+    # Due now: `spread` spaces them out.
+    count = conn.execute(back.values(next_poll_at=now, due_reason=reason)).rowcount
     for table in (_sources, tables.items):
         # No lease is longer than an hour.
         stale = table.c.lease_until > now + timedelta(hours=1)
@@ -432,6 +433,15 @@ def tell_moved(conn: Connection, source: model.Source, move: model.Move, now: da
     """Note in `changes` that a permanent redirect was adopted."""
     detail = f"{source.feed_url} has moved for good to {move.to}: seen {move.sightings} times since {move.since:%Y-%m-%d %H:%M} UTC"
     conn.execute(insert(tables.changes).values(at=now, kind="moved", source_id=source.id, detail=detail))
+
+
+def shift(conn: Connection, now: datetime, by: timedelta) -> None:
+    """The clock was set by so much: what is due later is due after as long a time as before."""
+    later = select(_sources.c.id, _sources.c.next_poll_at).where(_sources.c.next_poll_at > now)
+    rows = [{"to_id": row.id, "to_at": max(row.next_poll_at + by, now)} for row in conn.execute(later)]
+    if rows:
+        at = bindparam("to_at", type_=_sources.c.next_poll_at.type)
+        conn.execute(update(_sources).where(_sources.c.id == bindparam("to_id")).values(next_poll_at=at), rows)
 
 
 def polled_as(conn: Connection, url: str, *, but: int) -> str | None:

@@ -79,7 +79,8 @@ SELECT s.id, s.name, s.url, s.feed_url, s.category, s.state, s.error_code, s.err
        (SELECT count(*) FROM items i WHERE i.source_id = s.id AND i.state NOT IN ('ok', 'pending')) AS items_without_page,
        (SELECT count(*) FROM polls p WHERE p.source_id = s.id) AS polls,
        (SELECT count(*) FROM polls p WHERE p.source_id = s.id AND p.outcome = 'failed') AS polls_failed,
-       (SELECT count(*) FROM gaps g WHERE g.source_id = s.id AND g.filled_at IS NULL) AS gaps_open
+       (SELECT count(*) FROM gaps g WHERE g.source_id = s.id AND g.filled_at IS NULL) AS gaps_open,
+       s.advice
   FROM sources s"""
 
 
