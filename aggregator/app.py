@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from aggregator import clock, config, harvest, log, metrics, model, outlook, poll, upkeep
 from aggregator.engine import local
@@ -68,12 +68,7 @@ class App:
             harvester=self.harvester,
             manners=ledger,
             metrics=self.metrics,
-            seats=local.Seats(
-                polls=settings.poll.concurrency,
-                harvests=settings.harvest.concurrency,
-                per_host=settings.http.per_host.concurrency,
-                pageless=_pageless(settings),
-            ),
+            seats=_seats(settings),
             now=now,
         )
 
@@ -114,10 +109,14 @@ class App:
         self.observers.harvested(report)
 
 
-def _pageless(settings: config.Settings) -> frozenset[str]:
-    """The names of the sources whose pages are never fetched."""
+def _seats(settings: config.Settings) -> local.Seats:
     usual = settings.harvest.full_text
-    return frozenset(source.name for source in settings.sources if (source.full_text or usual) == "never")
+    return local.Seats(
+        polls=settings.poll.concurrency,
+        harvests=settings.harvest.concurrency,
+        per_host=settings.http.per_host.concurrency,
+        pageless=frozenset(source.name for source in settings.sources if (source.full_text or usual) == "never"),
+    )
 
 
 class _Shelf:
@@ -145,7 +144,7 @@ def open_store(settings: config.Settings, *, alone: db.DaemonLock | None = None)
         store.refuse_if_corrupt()
         store.upgrade()
         upkeep.release_dead_leases(store, alone=alone is not None)
-        upkeep.sync_sources(store, settings, datetime.now(UTC).replace(microsecond=0))
+        upkeep.sync_sources(store, settings, clock.now())
     except BaseException:
         store.close()
         raise

@@ -96,9 +96,9 @@ def fresh_for(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
 def _until_expiry(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     if "expires" not in headers:
         return None
-    expires = _http_date(headers["expires"])
+    expires = http_date(headers["expires"])
     # RFC 9111 §5.3: what is no date, 0 above all, lies in the past.
-    return min(expires - (_http_date(headers.get("date", "")) or now), _LONGEST_FRESH) if expires else timedelta(0)
+    return min(expires - (http_date(headers.get("date", "")) or now), _LONGEST_FRESH) if expires else timedelta(0)
 
 
 def _seconds(value: str) -> timedelta | None:
@@ -108,7 +108,8 @@ def _seconds(value: str) -> timedelta | None:
     return min(timedelta(seconds=int(value)), _LONGEST_FRESH) if len(value) < 10 else _LONGEST_FRESH
 
 
-def _http_date(value: str) -> datetime | None:
+def http_date(value: str) -> datetime | None:
+    """A date as HTTP headers write it (RFC 9110 §5.6.7), in UTC; None for anything else."""
     try:
         date = parsedate_to_datetime(value)
         return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)

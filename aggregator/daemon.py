@@ -7,11 +7,10 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import uvicorn
 
-from aggregator import app, config, errors, log, metrics, upkeep
+from aggregator import app, clock, config, errors, log, metrics, upkeep
 from aggregator.store import db
 from aggregator.web import page
 
@@ -106,9 +105,7 @@ class _Daemon:
         self._files = _Stamps(read=self._files.seen, seen=self._files.seen)
         try:
             settings = await asyncio.to_thread(self._reload)
-            await asyncio.to_thread(
-                upkeep.sync_sources, self._store, settings, datetime.now(UTC).replace(microsecond=0)
-            )
+            await asyncio.to_thread(upkeep.sync_sources, self._store, settings, clock.now())
         except errors.AggregatorError as exc:
             lines = exc.lines if isinstance(exc, errors.ConfigError) else (str(exc),)
             for line in lines:

@@ -70,9 +70,9 @@ class Validators:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One document to fetch, or with `form` one to be posted. `max_bytes` bounds the answer on the wire and, separately, after decoding.
+    """One document to fetch. `max_bytes` bounds the answer on the wire and, separately, after decoding.
 
-    `ports` from 1024 on may be asked for: those that the source's own URL names. `heed_pause`: whether a Retry-After that the
+    `port`, which the source's own URL names, may be asked for besides the web's. `heed_pause`: whether a Retry-After that the
     host gave to another request holds for this one too. `heed_robots`: whether robots.txt is asked, as it is for pages.
     `cut`: whether of a larger document the first `max_bytes` are enough.
     """
@@ -86,11 +86,10 @@ class Request:
     auth: tuple[str, str] | None = None
     user_agent: str | None = None
     proxy: str | None = None
-    ports: tuple[int, ...] = ()
+    port: int | None = None
     heed_pause: bool = True
     heed_robots: bool = False
     cut: bool = False
-    form: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,24 +99,6 @@ class Poller:
         polled = _Polled(source=source, now=now, took=timedelta(seconds=time.monotonic() - started))
         return await self._settled(polled, answer)
 
-    async def push(
-        self, source: model.Source, body: bytes, *, url: str, headers: Mapping[str, str]
-    ) -> model.PollReport | None:
-        """The same for a document of a claimed source that was brought to us (WebSub): what it does not hold is not missing."""
-        now, started = self._now(), time.monotonic()
-        response = model.Response(
-            url=url, permanent_url=source.feed_url, status=200, headers=headers, body=body, wire_bytes=len(body),
-            took=timedelta(0), validators=source.validators,
-        )  # fmt: skip
-        answer: _Answer | errors.AggregatorError
-        try:
-            feed = await self._parse(response, now)
-            answer = _Answer(response=response, document_hash=source.document_hash, feed=feed)
-        except errors.AggregatorError as exc:
-            answer = exc
-        polled = _Polled(source=source, now=now, took=timedelta(seconds=time.monotonic() - started))
-        return await self._settled(polled, answer)
-
     # ------------------------------------------------------------------------------------------------- the network
 
     async def _read(self, source: model.Source, now: datetime, held: AsyncExitStack) -> _Answer:
@@ -203,7 +185,7 @@ class Poller:
         )  # fmt: skip
 
     async def _failed(self, polled: _Polled, error: errors.AggregatorError) -> model.PollReport:
-        source, host = polled.source, manners.host_of(polled.source.feed_url)
+        source, host = polled.source, identity.host_of(polled.source.feed_url)
         was_outage = self._outlook.outage
         blamed = self._outlook.failed(source, host, polled.now)
         finished = self._failure(polled, error, outage=self._outlook.outage)
@@ -293,11 +275,12 @@ class Poller:
         if decision.new or (feed and source.learned_gap is None):
             gap = cadence.usual_gap(items.latest_times(conn, source.id), now=polled.now)
         familiar = feed is None or bool(decision.seen) or source.last_success_at is None
-        taken_by = sources.polled_as(conn, answer.response.permanent_url, but=source.id)
+        leads_to = answer.response.permanent_url
+        taken_by = sources.polled_as(conn, leads_to, but=source.id) if leads_to != source.feed_url else None
         rule = self._settings.poll.adopt_redirect
         move = moving.consider(
             source,
-            answer.response.permanent_url,
+            leads_to,
             familiar=familiar,
             taken_by=taken_by,
             now=polled.now,
@@ -335,19 +318,6 @@ class Poller:
         gap: timedelta | None = None,
     ) -> sources.Finished:
         source, feed, now = polled.source, answer.feed, polled.now
-        limits = self._limits(source)
-        hints = feed.hints if feed else source.hints
-        due = cadence.after_success(
-            source,
-            now=now,
-            limits=limits,
-            # Who sets an interval knows what the document asks for.
-            hints=model.Hints() if limits.fixed else hints,
-            fresh_for=cadence.fresh_for(answer.response.headers, now=now),
-            gap=gap or source.learned_gap,
-            last_new_at=now if decision.new else source.last_new_at,
-            overlap=_overlap(decision) if feed and source.last_new_at is not None else None,
-        )
         report = model.PollReport(
             source_id=source.id,
             source=source.name,
@@ -355,7 +325,7 @@ class Poller:
             at=now,
             outcome=_outcome(answer, decision),
             state=model.SourceState.ACTIVE,
-            due=due,
+            due=self._due(polled, answer, decision, gap),
             took=polled.took,
             http_status=answer.response.status,
             bytes=answer.response.wire_bytes,
@@ -369,6 +339,21 @@ class Poller:
         facts = replace(_facts(answer), learned_gap=gap)
         told = told or advice.of_empty(source, feed, now)
         return sources.Finished(report=report, failures=0.0, facts=facts, move=move, advice=told)
+
+    def _due(self, polled: _Polled, answer: _Answer, decision: model.Decision, gap: timedelta | None) -> model.Due:
+        source, feed, limits = polled.source, answer.feed, self._limits(polled.source)
+        hints = feed.hints if feed else source.hints
+        return cadence.after_success(
+            source,
+            now=polled.now,
+            limits=limits,
+            # Who sets an interval knows what the document asks for.
+            hints=model.Hints() if limits.fixed else hints,
+            fresh_for=cadence.fresh_for(answer.response.headers, now=polled.now),
+            gap=gap or source.learned_gap,
+            last_new_at=polled.now if decision.new else source.last_new_at,
+            overlap=_overlap(decision) if feed and source.last_new_at is not None else None,
+        )
 
     def _damaged(self, polled: _Polled, damage: str, answer: _Answer, report: model.PollReport) -> sources.Finished:
         """What could be read is kept, but the source is not well: no validators, so that the next poll gets it whole."""

@@ -56,6 +56,11 @@ def poll(conn: Connection, source: model.Source, entries: list[model.Entry], now
     return decision
 
 
+def finish(conn: Connection, report: model.PollReport, **finished: Any) -> None:
+    """What the poll stage writes of one poll."""
+    sources.finish_all(conn, [sources.Finished(report=report, **finished)])
+
+
 def draft(text: str = "Some words of an article that is long enough to be one.", **values: Any) -> model.Draft:
     told: dict[str, Any] = {
         "state": "ok",

@@ -816,7 +816,7 @@ async def test_a_url_that_is_none_is_refused(client: fetcher.Fetcher, url: str, 
 
 async def test_a_port_that_was_asked_for_by_name_is_asked(client: fetcher.Fetcher) -> None:
     # Nobody listens on 127.0.0.9:9, but it was tried.
-    assert (await refused(client.fetch(asking("http://127.0.0.9:9/feed", ports=(9,))))).code == "connect"
+    assert (await refused(client.fetch(asking("http://127.0.0.9:9/feed", port=9)))).code == "connect"
 
 
 async def test_an_unknown_host_is_said_so(client: fetcher.Fetcher) -> None:

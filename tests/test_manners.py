@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from aggregator import config, errors, model
+from aggregator.feed import identity
 from aggregator.net import manners
 from tests import make
 
@@ -202,7 +203,7 @@ async def test_busy_may_be_asked_from_another_thread_meanwhile() -> None:
     ],
 )
 def test_the_host_is_lower_case_and_without_its_port(url: str, host: str) -> None:
-    assert manners.host_of(url) == host
+    assert identity.host_of(url) == host
 
 
 OTHER = "https://news.example:8443/other"

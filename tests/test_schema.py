@@ -42,7 +42,7 @@ def corpus(store: db.Store) -> db.Store:
                 new=2,
                 bytes=100,
             )
-            sources.finish(conn, report, failures=float(failed))
+            make.finish(conn, report, failures=float(failed))
         claimed = visits.claim_due(conn, now=make.NOW, limit=9, owner="me", lease=timedelta(minutes=1), per_host=9)
     tag = model.Tag(tag="carbon-markets", kind="topic", origin="taxonomy@1", score=3.0)
     for item, words in zip(claimed, ("a text", "same text", "same text", ""), strict=True):

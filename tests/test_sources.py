@@ -74,7 +74,7 @@ def test_a_new_url_starts_afresh(store: db.Store) -> None:
         facts = sources.FeedFacts(
             validators=model.Validators(url=source.feed_url, etag='"1"', last_modified=None), document_hash="h"
         )
-        sources.finish(conn, _report(source), failures=3.0, facts=facts)
+        make.finish(conn, _report(source), failures=3.0, facts=facts)
         synced = sources.sync(
             conn, [sources.Configured(name="Source 1", url="https://elsewhere.example/feed")], make.NOW
         )
@@ -116,7 +116,7 @@ def test_released_leases_are_free_again(store: db.Store) -> None:
 def test_named_sources_are_claimed_whether_due_or_not(store: db.Store) -> None:
     with store.begin() as conn:
         first, _ = make.add_sources(conn, 2)
-        sources.finish(conn, _report(first), failures=0)
+        make.finish(conn, _report(first), failures=0)
 
         assert sources.claim_due(conn, now=make.NOW, limit=9, owner="me", lease=LEASE) == ()
         claimed = sources.claim_due(conn, now=make.NOW, limit=9, owner="me", lease=LEASE, names=["Source 1"])
@@ -156,7 +156,7 @@ def _report(source: model.Source, **values: object) -> model.PollReport:
 def test_a_poll_leaves_its_row_the_next_due_time_and_no_lease(store: db.Store) -> None:
     with store.begin() as conn:
         (source,) = make.add_sources(conn, 1)
-        sources.finish(conn, _report(source), failures=0)
+        make.finish(conn, _report(source), failures=0)
         (poll,) = conn.execute(select(tables.polls)).mappings().all()
 
     row = _row(store, "Source 1")
@@ -170,7 +170,7 @@ def test_a_source_removed_while_it_is_polled_stays_removed(store: db.Store) -> N
     with store.begin() as conn:
         (source,) = make.add_sources(conn, 1)
         sources.sync(conn, [], make.NOW)
-        sources.finish(conn, _report(source), failures=0)
+        make.finish(conn, _report(source), failures=0)
 
     assert _row(store, "Source 1")["state"] == "removed"
 
@@ -178,10 +178,10 @@ def test_a_source_removed_while_it_is_polled_stays_removed(store: db.Store) -> N
 def test_a_gone_source_that_answers_when_polled_by_hand_is_active_again(store: db.Store) -> None:
     with store.begin() as conn:
         (source,) = make.add_sources(conn, 1)
-        sources.finish(conn, _report(source, outcome=model.Outcome.FAILED, state="gone", due=None, new=0), failures=1)
+        make.finish(conn, _report(source, outcome=model.Outcome.FAILED, state="gone", due=None, new=0), failures=1)
         assert sources.claim_due(conn, now=make.NOW, limit=1, owner="me", lease=LEASE) == ()
         (again,) = sources.claim_due(conn, now=make.NOW, limit=1, owner="me", lease=LEASE, names=["Source 1"])
-        sources.finish(conn, _report(again), failures=0)
+        make.finish(conn, _report(again), failures=0)
 
     assert _row(store, "Source 1")["state"] == "active"
 
@@ -192,11 +192,11 @@ def test_a_failed_poll_keeps_the_validators_and_says_why(store: db.Store) -> Non
         facts = sources.FeedFacts(
             validators=model.Validators(url="u", etag='W/"1"', last_modified="x"), document_hash="h"
         )
-        sources.finish(conn, _report(source), failures=0, facts=facts)
+        make.finish(conn, _report(source), failures=0, facts=facts)
         failed = _report(
             source, outcome=model.Outcome.FAILED, state="failing", error="HTTP 503", error_code="http_503", new=0
         )
-        sources.finish(conn, failed, failures=0.5)
+        make.finish(conn, failed, failures=0.5)
         (health,) = sources.health(conn)
 
     row = _row(store, "Source 1")
@@ -279,7 +279,7 @@ def test_sources_that_were_well_are_forgiven(store: db.Store) -> None:
         one, two = make.add_sources(conn, 2)
         for source in (one, two):
             report = _report(source, outcome=model.Outcome.FAILED, state="failing")
-            sources.finish(conn, report, failures=0.5)
+            make.finish(conn, report, failures=0.5)
         sources.forgive(conn, [one.id], model.Due(at=make.NOW + timedelta(hours=1), reason="it was us"))
         again = sources.claim_due(conn, now=make.NOW, limit=9, owner="me", lease=LEASE, names=["Source 1", "Source 2"])
 
@@ -297,7 +297,7 @@ def test_hints_and_moves_survive_storing(store: db.Store) -> None:
     move = model.Move(to="https://new.example/feed", since=make.NOW, sightings=2)
     with store.begin() as conn:
         (source,) = make.add_sources(conn)
-        sources.finish(conn, _report(source), failures=0.0, facts=facts, move=move, advice="has moved")
+        make.finish(conn, _report(source), failures=0.0, facts=facts, move=move, advice="has moved")
         (again,) = sources.claim_due(conn, now=make.NOW, limit=1, owner="me", lease=LEASE, names=[source.name])
 
     assert (again.hints, again.learned_gap) == (hints, timedelta(hours=3))
@@ -309,7 +309,7 @@ def test_an_adopted_move_changes_where_the_source_is_asked_and_nothing_else(stor
     move = model.Move(to="https://new.example/feed", since=make.NOW, sightings=5, adopt=True)
     with store.begin() as conn:
         (source,) = make.add_sources(conn)
-        sources.finish(conn, _report(source), failures=0.0, move=move)
+        make.finish(conn, _report(source), failures=0.0, move=move)
         sources.tell_moved(conn, source, move, make.NOW)
         (again,) = sources.claim_due(conn, now=make.NOW, limit=1, owner="me", lease=LEASE, names=[source.name])
         told = conn.execute(select(tables.changes.c.kind, tables.changes.c.source_id, tables.changes.c.detail)).one()

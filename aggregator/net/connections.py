@@ -11,17 +11,21 @@ from typing import Any
 
 import httpcore2
 
+from aggregator.net.hops import Origin
+
 # Idle connections: so many in all, for so long. Most hosts are asked one thing and then nothing for half an hour.
 _KEPT, _KEPT_SECONDS = 100, 15.0
 
-Origin = tuple[bytes, bytes, int]
+
+# What is waited for once there is a connection.
+HEADERS = "the headers of the answer"
 
 
 @dataclass(slots=True)
 class Watch:
     """How far an exchange has come: what it waits for, and whether a connection was made for it."""
 
-    waiting_for: str = "the headers of the answer"
+    waiting_for: str = HEADERS
     connected: bool = False
 
 
@@ -41,7 +45,7 @@ class _Noting(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         self._watch.connected, self._watch.waiting_for = True, "the connection"
         stream = await self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
-        self._watch.waiting_for = "the TLS handshake" if self._tls else "the headers of the answer"
+        self._watch.waiting_for = "the TLS handshake" if self._tls else HEADERS
         return stream
 
     async def sleep(self, seconds: float) -> None:

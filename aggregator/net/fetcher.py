@@ -11,16 +11,14 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
-from urllib.parse import urlencode
 
 import httpcore2
 import httpx2
 
-from aggregator import __version__, clock, config, errors, markup, model
-from aggregator.net import connections, decode, guard, hops, manners, robots
+from aggregator import __version__, cadence, clock, config, errors, markup, model
+from aggregator.net import connections, decode, guard, hops, manners, robots, stream
 
 _MOST_REDIRECTS = 10
 _CONNECT_LIMIT = 10.0
@@ -28,8 +26,6 @@ _CONNECT_LIMIT = 10.0
 _LONGEST_VALIDATOR = 1024
 # Real answers have some twenty; their size h11 bounds.
 _MOST_HEADERS = 200
-# RFC 9309 §2.5
-_ROBOTS_BYTES = 500 * 1024
 # Beyond these sizes only so many documents are in memory at a time.
 _LARGE = ((1 << 20, 4), (4 << 20, 1))
 # Our name in robots.txt, whatever user agent a source was given.
@@ -43,12 +39,11 @@ def personal(request: model.Request, source: config.SourceConfig) -> model.Reque
     """`request` with what the source's configuration adds: its user agent and its port anywhere; its headers, cookies and password
     only on the site it names, which may have moved from http to https."""
     try:
-        named, asked = hops.parsed(source.url), hops.parsed(request.url)
+        named, asked = guard.parsed(source.url), guard.parsed(request.url)
         here, home = hops.origin(asked), hops.origin(named)
     except (httpx2.InvalidURL, ValueError):
         return request
-    ports = (named.port,) if named.port else ()
-    request = replace(request, user_agent=source.user_agent or request.user_agent, ports=ports)
+    request = replace(request, user_agent=source.user_agent or request.user_agent, port=named.port)
     secured = home == (b"http", home[1], 80) and here == (b"https", home[1], 443)
     if here != home and not secured:
         return request
@@ -77,31 +72,24 @@ class Fetcher:
         self._user_agent = f"{_PRODUCT}/{__version__}" + (f" (+{settings.contact})" if settings.contact else "")
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """End what nobody waits for any more, and close all connections."""
+        if self._robots is not None:
+            await self._robots.aclose()
         await self._connections.aclose()
 
     async def fetch(self, request: model.Request, held: AsyncExitStack | None = None) -> model.Response:
         """The document at `request.url`, after at most ten redirects. Raises FetchError, its `url` where it happened.
 
-        `timeout` bounds all exchanges together; waiting for a host's turn does not count. To a form, any 2xx is an answer.
+        `timeout` bounds all exchanges together; waiting for a host's turn does not count.
         There is room for few large documents at a time: with `held`, until that is closed, otherwise until this returns.
         """
         try:
             async with AsyncExitStack() as here:
                 hop, answer, took = await self._follow(request, held or here)
-            return self._response(request, hop, answer, took)
+            return self._response(hop, answer, took)
         except errors.FetchError as exc:
             exc.url = exc.url or request.url
             raise
-
-    async def post(self, url: str, form: Mapping[str, str], *, max_bytes: int = 1 << 16) -> model.Response:
-        """What is answered to `form`; it is posted again wherever a redirect leads. Raises FetchError."""
-        return await self.fetch(model.Request(url=url, accept="*/*", max_bytes=max_bytes, form=form))
-
-    async def permitted(self, url: str) -> None:
-        """Ask the robots.txt of `url` whether it may be fetched as a page. Raises FetchError where not."""
-        if self._robots is not None:
-            await self._robots.check(url, _PRODUCT)
 
     def paused(self, host: str) -> bool:
         """Whether `host` asked to be left alone, all of it."""
@@ -130,7 +118,7 @@ class Fetcher:
             raise
 
     async def _robots_txt(self, url: str) -> robots.Copy:
-        request = model.Request(url=url, accept="text/plain, */*;q=0.1", max_bytes=_ROBOTS_BYTES, cut=True)
+        request = model.Request(url=url, accept="text/plain, */*;q=0.1", max_bytes=robots.MOST_BYTES, cut=True)
         async with AsyncExitStack() as held:
             _, answer, _ = await self._follow(request, held)
         return robots.Copy(status=answer.status, body=answer.body)
@@ -152,7 +140,7 @@ class Fetcher:
         try:
             return await self._once(request, hop, watch, room, fresh=False)
         except (httpcore2.NetworkError, httpcore2.RemoteProtocolError):
-            if watch.connected or watch.waiting_for != "the headers of the answer":
+            if watch.connected or watch.waiting_for != connections.HEADERS:
                 raise
         # A kept connection that the server closed just then (RFC 9112 §9.3.1): no word about the document.
         return await self._once(request, hop, watch, room, fresh=True)
@@ -176,16 +164,14 @@ class Fetcher:
     def _sent(self, request: model.Request, hop: hops.Hop) -> httpcore2.Request:
         limits = {"connect": min(_CONNECT_LIMIT, self._limit), "read": None, "write": None, "pool": None}
         scheme, host, port = hop.origin
-        content = urlencode(request.form).encode() if request.form is not None else None
         return httpcore2.Request(
-            "POST" if content is not None else "GET",
+            "GET",
             httpcore2.URL(scheme=scheme, host=host, port=port, target=hop.url.raw_path),
-            headers=self._headers(request, hop, content),
-            content=content,
+            headers=self._headers(request, hop),
             extensions={"timeout": limits},
         )
 
-    def _headers(self, request: model.Request, hop: hops.Hop, content: bytes | None) -> list[tuple[bytes, bytes]]:
+    def _headers(self, request: model.Request, hop: hops.Hop) -> list[tuple[bytes, bytes]]:
         headers = {"user-agent": request.user_agent or self._user_agent, "accept": request.accept}
         if hop.own:
             headers |= {name.lower(): value for name, value in request.headers.items()}
@@ -198,17 +184,14 @@ class Fetcher:
         if hop.validators.last_modified:
             headers["if-modified-since"] = hop.validators.last_modified
         headers["accept-encoding"] = decode.ACCEPTED
-        if content is not None:
-            headers |= {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(content))}
         told = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
         return [(b"host", hop.url.netloc), *told]
 
     # ---------------------------------------------------------------------------------------------------- its meaning
 
-    def _response(self, request: model.Request, hop: hops.Hop, answer: hops.Answer, took: timedelta) -> model.Response:
-        posted = request.form is not None and HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+    def _response(self, hop: hops.Hop, answer: hops.Answer, took: timedelta) -> model.Response:
         unasked = answer.status == HTTPStatus.NOT_MODIFIED and not hop.validators
-        if not posted and (answer.status not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED) or unasked):
+        if answer.status not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED) or unasked:
             raise self._refusal(hop, answer)
         told = _validators(hop.name, answer.headers)
         if answer.status == HTTPStatus.NOT_MODIFIED:
@@ -349,21 +332,13 @@ def _retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
     if value.isascii() and value.isdigit():
         # Seven digits are more than a day; a few thousand of them would overflow.
         wait = timedelta(seconds=int(value)) if len(value) < 7 else manners.LONGEST_PAUSE
-    elif (date := _http_date(value)) is not None:
-        wait = date - (_http_date(headers.get("date", "")) or now)
+    elif (date := cadence.http_date(value)) is not None:
+        wait = date - (cadence.http_date(headers.get("date", "")) or now)
     else:
         return None
     wait = min(max(wait, timedelta(0)), manners.LONGEST_PAUSE)
     # `now` is the whole second that has begun: the one after it is meant.
     return (now + wait).replace(microsecond=0) + timedelta(seconds=wait < manners.LONGEST_PAUSE)
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(value)
-        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _phrase(status: int) -> str:
@@ -387,7 +362,7 @@ def _edge(watch: connections.Watch) -> Iterator[None]:
 def _mapped(exc: Exception, watch: connections.Watch) -> errors.FetchError:
     said = markup.line(config.redact(str(exc)), 200)
     if isinstance(exc, ssl.SSLError):
-        return guard.tls_error(exc)
+        return stream.tls_error(exc)
     if isinstance(exc, httpcore2.TimeoutException | TimeoutError):
         return errors.TransportError(f"timed out waiting for {watch.waiting_for}", code="timeout")
     broken_off = isinstance(exc, httpcore2.RemoteProtocolError) and any(words in said for words in _BROKEN_OFF)

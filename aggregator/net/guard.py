@@ -9,7 +9,6 @@ import ipaddress
 import itertools
 import re
 import socket
-import ssl
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -79,19 +78,6 @@ _SPECIAL = tuple(
 )
 _PUBLIC_6 = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-
-# OpenSSL, x509_vfy.h: X509_V_ERR_*.
-_CERTIFICATE = {
-    9: ("tls_expired", "the server's certificate is not valid yet"),
-    10: ("tls_expired", "the server's certificate has expired"),
-    2: ("tls_authority", "the server's certificate is from an unknown authority"),
-    18: ("tls_authority", "the server's certificate is signed by itself"),
-    19: ("tls_authority", "the server's certificate is from an unknown authority"),
-    20: ("tls_authority", "the server's certificate is from an unknown authority"),
-    21: ("tls_authority", "the server's certificate cannot be traced to a known authority"),
-    62: ("tls_name", "the server's certificate is for another name"),
-    64: ("tls_name", "the server's certificate is for another name"),
-}
 
 
 # ------------------------------------------------------------------------------------------------------------ URLs
@@ -243,11 +229,9 @@ class Guard(httpcore2.AsyncNetworkBackend):
         for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             limit = None if ends is None else max(ends - loop.time(), 0.0) / left
             try:
-                stream = await self._tcp.connect_tcp(address, at, limit, local_address, socket_options)
+                return await self._tcp.connect_tcp(address, at, limit, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as exc:
                 failed = exc
-            else:
-                return _Stream(stream, host)
         raise _unconnected(f"{host}:{port}", failed, timeout) from failed
 
     async def sleep(self, seconds: float) -> None:
@@ -350,50 +334,3 @@ def _unconnected(where: str, exc: Exception | None, timeout: float | None) -> er
             return errors.TransportError(f"no connection to {where}: {said}", code="connect")
         cause = cause.__cause__
     return errors.TransportError(f"no connection to {where}", code="connect")
-
-
-class _Stream(httpcore2.AsyncNetworkStream):
-    """A connection that says what was wrong with a TLS handshake; httpcore2 keeps only that it failed."""
-
-    def __init__(self, inner: httpcore2.AsyncNetworkStream, host: str) -> None:
-        self._inner, self._host = inner, host
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return await self._inner.read(max_bytes, timeout)
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        await self._inner.write(buffer, timeout)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-    async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore2.AsyncNetworkStream:
-        try:
-            return await self._inner.start_tls(ssl_context, server_hostname, timeout)
-        except httpcore2.ConnectTimeout as exc:
-            said = f"{self._host} did not finish the TLS handshake" + (f" within {timeout:g} s" if timeout else "")
-            raise errors.TransportError(said, code="timeout") from exc
-        except (httpcore2.ConnectError, OSError) as exc:
-            raise tls_error(exc if isinstance(exc, ssl.SSLError) else exc.__cause__) from exc
-        except BaseException:
-            # httpcore2 closes it after an error, but not when the handshake is cancelled.
-            await self._inner.aclose()
-            raise
-
-
-def tls_error(exc: BaseException | None) -> errors.TransportError:
-    """What was wrong with a TLS connection: `tls_expired`, `tls_name`, `tls_authority`, or `tls` for all else."""
-    if isinstance(exc, ssl.SSLCertVerificationError):
-        said = markup.line(getattr(exc, "verify_message", "") or str(exc), 100)
-        other = ("tls", f"the server's certificate cannot be trusted: {said}")
-        code, text = _CERTIFICATE.get(getattr(exc, "verify_code", 0), other)
-        return errors.TransportError(text, code=code)
-    if isinstance(exc, ssl.SSLError) and exc.reason:
-        reason = markup.line(exc.reason, 100).replace("_", " ").lower()
-        return errors.TransportError(f"no TLS connection: {reason}", code="tls")
-    return errors.TransportError("the server closed the connection during the TLS handshake", code="tls")

@@ -53,7 +53,7 @@ def first(request: model.Request) -> Hop:
     """Where `request` goes. Raises BlockedError."""
     if request.proxy is not None:
         raise errors.BlockedError("a proxy for one source is not available in this version", code="proxy")
-    url = guard.checked(request.url, port=request.ports[0] if request.ports else None)
+    url = guard.checked(request.url, port=request.port)
     # A user and password in it are neither sent nor told.
     name = request.url if "@" not in request.url else str(url)
     return Hop(
@@ -76,7 +76,7 @@ def redirected(request: model.Request, hop: Hop, answer: Answer) -> Hop:
     try:
         # What has a scheme stands for itself: joined, `http:///x` would mean this host.
         absolute = location if httpx2.URL(location).scheme else str(hop.url.join(location))
-        url = guard.checked(absolute, port=request.ports[0] if request.ports else None)
+        url = guard.checked(absolute, port=request.port)
     except errors.BlockedError as exc:
         if exc.code == "url":
             raise _bad_redirect(answer, location) from exc
@@ -97,9 +97,6 @@ def redirected(request: model.Request, hop: Hop, answer: Answer) -> Hop:
         validators=_for(name, request),
         before=hop.before | {url},
     )
-
-
-parsed = guard.parsed
 
 
 def origin(url: httpx2.URL) -> Origin:

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 from tld import get_fld
 
@@ -37,7 +36,6 @@ class _Place:
     """A host, or a registered domain: its seats, and from when on it may be asked again (monotonic clock)."""
 
     seats: asyncio.Semaphore
-    inside: int = 0
     next_at: float = 0.0
 
 
@@ -50,6 +48,7 @@ class _Host(_Place):
     """
 
     domain: _Place | None = None
+    inside: int = 0
     seated: int = 0
     slow: float = 0.0
     wider: float = 0.0
@@ -101,8 +100,8 @@ class Manners:
     async def _time(self, name: str, host: _Host, *, heed_pause: bool) -> None:
         """Wait until the host may be asked again, and take that moment."""
         while True:
-            until = host.paused_until
-            if heed_pause and until is not None and (pause := (until - self._now()).total_seconds()) > 0:
+            until, pause = host.paused_until, self._pause_left(host)
+            if heed_pause and until is not None and pause > 0:
                 if pause > _PATIENCE:
                     raise errors.FetchError(asked(name, until), code="retry_after", retry_after=until)
                 await asyncio.sleep(pause)
@@ -236,14 +235,6 @@ class Manners:
 def asked(name: str, until: datetime) -> str:
     """The sentence that says why nobody is asked."""
     return f"{name} asked to be left alone until {until:%Y-%m-%d %H:%M} UTC (Retry-After)"
-
-
-def host_of(url: str) -> str:
-    """The lower-case host of `url` without its port; empty if there is none."""
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,22 @@ from typing import Any
 
 import httpcore2
 
+from aggregator import errors, markup
+
 _NEVER = 3600.0
+
+# OpenSSL, x509_vfy.h: X509_V_ERR_*.
+_CERTIFICATE = {
+    9: ("tls_expired", "the server's certificate is not valid yet"),
+    10: ("tls_expired", "the server's certificate has expired"),
+    2: ("tls_authority", "the server's certificate is from an unknown authority"),
+    18: ("tls_authority", "the server's certificate is signed by itself"),
+    19: ("tls_authority", "the server's certificate is from an unknown authority"),
+    20: ("tls_authority", "the server's certificate is from an unknown authority"),
+    21: ("tls_authority", "the server's certificate cannot be traced to a known authority"),
+    62: ("tls_name", "the server's certificate is for another name"),
+    64: ("tls_name", "the server's certificate is for another name"),
+}
 
 
 class Backend(httpcore2.AsyncNetworkBackend):
@@ -73,18 +88,24 @@ class Stream(httpcore2.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.AsyncNetworkStream:
-        """The same connection, encrypted. Closed if the handshake fails or is given up."""
+        """The same connection, encrypted; closed if the handshake fails or is given up. Raises TransportError, which says what was wrong:
+        httpcore2 would keep only that it failed."""
         try:
-            with _edge(httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                async with asyncio.timeout(timeout):
-                    await self._writer.start_tls(
-                        ssl_context,
-                        server_hostname=server_hostname,
-                        # The deadline is the caller's; this one is never reached.
-                        ssl_handshake_timeout=_NEVER,
-                    )
-        except BaseException:
+            async with asyncio.timeout(timeout):
+                await self._writer.start_tls(
+                    ssl_context,
+                    server_hostname=server_hostname,
+                    # The deadline is the caller's; this one is never reached.
+                    ssl_handshake_timeout=_NEVER,
+                )
+        except BaseException as exc:
             self._writer.transport.abort()
+            if isinstance(exc, TimeoutError):
+                limit = f" within {timeout:g} s" if timeout else ""
+                said = f"{server_hostname} did not finish the TLS handshake{limit}"
+                raise errors.TransportError(said, code="timeout") from exc
+            if isinstance(exc, OSError):
+                raise tls_error(exc) from exc
             raise
         self._secured = True
         return self
@@ -103,5 +124,18 @@ def _edge(broken: type[Exception], late: type[Exception]) -> Iterator[None]:
         yield
     except TimeoutError as exc:
         raise late(str(exc)) from exc
-    except (OSError, ssl.SSLError) as exc:
+    except OSError as exc:
         raise broken(str(exc)) from exc
+
+
+def tls_error(exc: BaseException | None) -> errors.TransportError:
+    """What was wrong with a TLS connection: `tls_expired`, `tls_name`, `tls_authority`, or `tls` for all else."""
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        said = markup.line(getattr(exc, "verify_message", "") or str(exc), 100)
+        other = ("tls", f"the server's certificate cannot be trusted: {said}")
+        code, text = _CERTIFICATE.get(getattr(exc, "verify_code", 0), other)
+        return errors.TransportError(text, code=code)
+    if isinstance(exc, ssl.SSLError) and exc.reason:
+        reason = markup.line(exc.reason, 100).replace("_", " ").lower()
+        return errors.TransportError(f"no TLS connection: {reason}", code="tls")
+    return errors.TransportError("the server closed the connection during the TLS handshake", code="tls")

@@ -1,4 +1,4 @@
-"""The log of what happened to items: an ever growing id is the cursor for whoever follows it."""
+"""The log of what happened to items and sources: an ever growing id is the cursor for whoever follows it."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,3 +13,8 @@ def tell(conn: Connection, kind: str, item_ids: Iterable[int], now: datetime) ->
     rows = [{"at": now, "kind": kind, "item_id": item_id} for item_id in item_ids]
     if rows:
         conn.execute(insert(tables.changes), rows)
+
+
+def tell_of_source(conn: Connection, kind: str, source_id: int, now: datetime, detail: str) -> None:
+    """The same for something that happened to a source, in words."""
+    conn.execute(insert(tables.changes).values(at=now, kind=kind, source_id=source_id, detail=detail))

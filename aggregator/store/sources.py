@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import (
     Connection,
@@ -26,7 +25,8 @@ from sqlalchemy import (
 )
 
 from aggregator import model
-from aggregator.store import tables
+from aggregator.feed import identity
+from aggregator.store import changes, tables
 
 _sources = tables.sources
 
@@ -115,10 +115,10 @@ def sync(conn: Connection, configured: Sequence[Configured], now: datetime) -> S
             added.append(source.name)
             conn.execute(insert(_sources).values(_fresh(source, now) | {"added_at": now, "failures": 0.0}))
             continue
-        if changes := _differences(row, source, now):
-            if "url" in changes:
+        if different := _differences(row, source, now):
+            if "url" in different:
                 moved.append(source.name)
-            conn.execute(update(_sources).where(_sources.c.id == row["id"]).values(changes))
+            conn.execute(update(_sources).where(_sources.c.id == row["id"]).values(different))
     removed = [row["name"] for row in orphans.values() if row["state"] != model.SourceState.REMOVED]
     if removed:
         gone = {
@@ -135,7 +135,7 @@ def _fresh(source: Configured, now: datetime) -> dict[str, Any]:
         "name": source.name,
         "url": source.url,
         "feed_url": source.url,
-        "host": _host(source.url),
+        "host": identity.host_of(source.url),
         "category": source.category,
         "language": source.language,
         **_first_due(source, now),
@@ -153,22 +153,22 @@ def _first_due(source: Configured, now: datetime) -> dict[str, Any]:
 
 
 def _differences(row: RowMapping, source: Configured, now: datetime) -> dict[str, Any]:
-    changes: dict[str, Any] = {
+    different: dict[str, Any] = {
         key: value for key, value in (("name", source.name), ("category", source.category)) if row[key] != value
     }
     if source.language and row["language"] != source.language:
-        changes["language"] = source.language
+        different["language"] = source.language
     if row["url"] != source.url:
         cleared = dict.fromkeys(
             "etag last_modified validators_url document_hash error error_code hints last_document_at moved_to moved_since advice".split()
         )
-        changes |= _fresh(source, now) | cleared | {"failures": 0.0, "moved_sightings": 0}
+        different |= _fresh(source, now) | cleared | {"failures": 0.0, "moved_sightings": 0}
     paused, removed = row["state"] == model.SourceState.PAUSED, row["state"] == model.SourceState.REMOVED
     if removed or paused == source.enabled:
-        changes |= _first_due(source, now)
+        different |= _first_due(source, now)
         if source.enabled:
-            changes["due_reason"] = "enabled again"
-    return changes
+            different["due_reason"] = "enabled again"
+    return different
 
 
 def claim_due(
@@ -187,7 +187,7 @@ def claim_due(
 
     Whoever else claims in the meantime skips them until the lease ends (as `healthchecks`, sendalerts.py, does).
     """
-    free = or_(_sources.c.lease_until.is_(None), _sources.c.lease_until <= now)
+    free = tables.unclaimed(_sources, now)
     wanted: Select[Any] = select(_sources.c.id, _sources.c.host).where(free)
     if names is None:
         wanted = wanted.where(
@@ -239,21 +239,9 @@ def _source(row: RowMapping) -> model.Source:
     )
 
 
-def finish(
-    conn: Connection,
-    report: model.PollReport,
-    *,
-    failures: float,
-    facts: FeedFacts | None = None,
-    move: model.Move | None = None,
-    advice: str | None = None,
-) -> None:
-    """Write what a poll came to: its `polls` row, the source's next due time and health, and the end of the lease."""
-    finish_all(conn, [Finished(report=report, failures=failures, facts=facts, move=move, advice=advice)])
-
-
 def finish_all(conn: Connection, finished: Sequence[Finished]) -> None:
-    """The same for many polls, with few statements."""
+    """Write what polls came to: their `polls` rows, the sources' next due times and health, and the ends of the leases; with few
+    statements."""
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for one in finished:
         values = _outcome(one)
@@ -297,7 +285,7 @@ def _outcome(one: Finished) -> dict[str, Any]:
     if one.move is not None:
         values |= {"moved_to": one.move.to, "moved_since": one.move.since, "moved_sightings": one.move.sightings}
         if one.move.adopt and one.move.to:
-            values |= {"feed_url": one.move.to, "host": _host(one.move.to)}
+            values |= {"feed_url": one.move.to, "host": identity.host_of(one.move.to)}
             values |= {"moved_to": None, "moved_since": None, "moved_sightings": 0}
     return values
 
@@ -342,13 +330,6 @@ def _hints(stored: Mapping[str, Any] | None) -> model.Hints:
         skip_hours=tuple(stored.get("skip_hours", ())),
         skip_days=tuple(stored.get("skip_days", ())),
     )
-
-
-def _host(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""
 
 
 def _poll_row(report: model.PollReport) -> dict[str, Any]:
@@ -408,10 +389,7 @@ def spread(conn: Connection, now: datetime, *, a_second: int, longest: timedelta
     due = select(_sources.c.id).where(overdue).order_by(_sources.c.last_polled_at.is_not(None), _sources.c.id)
     ids = conn.execute(due).scalars().all()
     step = min(1 / a_second, longest.total_seconds() / max(len(ids), 1))
-    rows = [{"to_id": key, "to_at": now + timedelta(seconds=int(n * step))} for n, key in enumerate(ids)]
-    if rows:
-        at = bindparam("to_at", type_=_sources.c.next_poll_at.type)
-        conn.execute(update(_sources).where(_sources.c.id == bindparam("to_id")).values(next_poll_at=at), rows)
+    _reschedule(conn, {key: now + timedelta(seconds=int(n * step)) for n, key in enumerate(ids)})
     return len(ids)
 
 
@@ -432,16 +410,20 @@ def clamp(conn: Connection, now: datetime, *, within: timedelta) -> int:
 def tell_moved(conn: Connection, source: model.Source, move: model.Move, now: datetime) -> None:
     """Note in `changes` that a permanent redirect was adopted."""
     detail = f"{source.feed_url} has moved for good to {move.to}: seen {move.sightings} times since {move.since:%Y-%m-%d %H:%M} UTC"
-    conn.execute(insert(tables.changes).values(at=now, kind="moved", source_id=source.id, detail=detail))
+    changes.tell_of_source(conn, "moved", source.id, now, detail)
 
 
 def shift(conn: Connection, now: datetime, by: timedelta) -> None:
     """The clock was set by so much: what is due later is due after as long a time as before."""
     later = select(_sources.c.id, _sources.c.next_poll_at).where(_sources.c.next_poll_at > now)
-    rows = [{"to_id": row.id, "to_at": max(row.next_poll_at + by, now)} for row in conn.execute(later)]
-    if rows:
+    _reschedule(conn, {row.id: max(row.next_poll_at + by, now) for row in conn.execute(later)})
+
+
+def _reschedule(conn: Connection, times: Mapping[int, datetime]) -> None:
+    if times:
         at = bindparam("to_at", type_=_sources.c.next_poll_at.type)
-        conn.execute(update(_sources).where(_sources.c.id == bindparam("to_id")).values(next_poll_at=at), rows)
+        statement = update(_sources).where(_sources.c.id == bindparam("to_id")).values(next_poll_at=at)
+        conn.execute(statement, [{"to_id": key, "to_at": time} for key, time in times.items()])
 
 
 def polled_as(conn: Connection, url: str, *, but: int) -> str | None:
@@ -484,7 +466,7 @@ def next_due(conn: Connection) -> datetime | None:
 
 def due_count(conn: Connection, now: datetime, *, names: Collection[str] | None = None) -> int:
     """How many sources are due (of `names`: all of them) and in nobody's hands."""
-    free = or_(_sources.c.lease_until.is_(None), _sources.c.lease_until <= now)
+    free = tables.unclaimed(_sources, now)
     due = and_(_sources.c.state.in_(POLLED), _sources.c.next_poll_at <= now)
     wanted = due if names is None else _sources.c.name.in_(names)
     return int(conn.execute(select(func.count()).select_from(_sources).where(wanted, free)).scalar_one())

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     Float,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     column,
     false,
+    or_,
     table,
     text,
 )
@@ -327,6 +329,11 @@ hosts = Table(
     Column("own_limits", Boolean, nullable=False, server_default=false()),
     Column("failures", Float, nullable=False, server_default=text("0")),
 )
+
+
+def unclaimed(claimed: Table, now: datetime) -> ColumnElement[bool]:
+    """Whether a row of `sources` or `items` is in nobody's hands."""
+    return or_(claimed.c.lease_until.is_(None), claimed.c.lease_until <= now)
 
 
 def view(name: str, columns: str, **types: Any) -> TableClause:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from aggregator import errors, markup, model
 from aggregator.store import changes, items, matches, tables, tags
@@ -45,7 +45,9 @@ def claim_due(
         ids += _fair(shown, limit - len(ids), per_host, crowded)
         if len(shown) < _WINDOW:
             break
-    free = select(_items.c.id).where(_items.c.id.in_(ids), _free(now)).with_for_update(skip_locked=True)
+    free = (
+        select(_items.c.id).where(_items.c.id.in_(ids), tables.unclaimed(_items, now)).with_for_update(skip_locked=True)
+    )
     ids = list(conn.execute(free).scalars()) if ids else []
     if not ids:
         return ()
@@ -53,19 +55,15 @@ def claim_due(
     return _claimed(conn, ids)
 
 
-def _free(now: datetime) -> ColumnElement[bool]:
-    return or_(_items.c.lease_until.is_(None), _items.c.lease_until <= now)
-
-
 def _pageless(conn: Connection, now: datetime, limit: int, names: Collection[str]) -> list[int]:
     mine = _items.c.source_id.in_(select(tables.sources.c.id).where(tables.sources.c.name.in_(names)))
-    due = select(_items.c.id).where(_items.c.next_visit_at <= now, _free(now), mine)
+    due = select(_items.c.id).where(_items.c.next_visit_at <= now, tables.unclaimed(_items, now), mine)
     return list(conn.execute(due.order_by(_items.c.next_visit_at, _items.c.id).limit(limit)).scalars())
 
 
 def _window(conn: Connection, now: datetime, crowded: Collection[str], pageless: Collection[str]) -> Sequence[Any]:
     """The longest due of the hosts that are not crowded."""
-    due = select(_items.c.id, _items.c.host).where(_items.c.next_visit_at <= now, _free(now))
+    due = select(_items.c.id, _items.c.host).where(_items.c.next_visit_at <= now, tables.unclaimed(_items, now))
     if crowded:
         due = due.where(_items.c.host.not_in(crowded))
     if pageless:
@@ -237,7 +235,7 @@ def _keep_page(conn: Connection, item_id: int, page: model.PageCopy) -> None:
 
 def due_count(conn: Connection, now: datetime, *, without: Collection[str] = ()) -> int:
     """How many items are due for a visit and in nobody's hands, those of the hosts `without` not counted."""
-    free = or_(_items.c.lease_until.is_(None), _items.c.lease_until <= now)
+    free = tables.unclaimed(_items, now)
     due = select(func.count()).select_from(_items).where(_items.c.next_visit_at <= now, free)
     if without:
         due = due.where(_items.c.host.not_in(without))

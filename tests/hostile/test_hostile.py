@@ -367,8 +367,6 @@ def test_sources_that_behave_lose_nothing(run: Run) -> None:
 
 def test_the_event_loop_is_never_held_up(run: Run) -> None:
     buckets = _buckets(run.metrics, "aggregator_loop_lag_seconds")
-    if not buckets:
-        pytest.skip("/metrics has no aggregator_loop_lag_seconds yet")
     total = buckets[float("inf")]
     p99 = min(bound for bound, count in buckets.items() if count >= 0.99 * total)
     print(f"{total:.0f} measurements; lag at most {p99:g} s (p99); {buckets}")  # noqa: T201
