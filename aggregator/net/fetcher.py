@@ -5,6 +5,7 @@ Bounded in time, bytes, redirects and addresses. Never keeps cookies, sends a Re
 
 import asyncio
 import base64
+import io
 import ssl
 import sys
 import time
@@ -291,27 +292,28 @@ async def _body(
     if stated.isdigit() and int(stated) > limit and not request.cut:
         raise large
     decoder = decode.Decoder(headers.get("content-encoding", ""), limit)
-    body, wire_bytes = bytearray(), 0
+    # Its value is the buffer itself, not a copy of many MB.
+    body, wire_bytes = io.BytesIO(), 0
     try:
         async for chunk in chunks:
             if request.cut:
                 chunk = chunk[: limit - wire_bytes]  # noqa: PLW2901
                 if not chunk:
-                    return bytes(body), wire_bytes
+                    return body.getvalue(), wire_bytes
             wire_bytes += len(chunk)
             if wire_bytes > limit:
                 raise large
             for piece in decoder.feed(chunk):
-                body += piece
-                if len(body) > room.enough:
-                    await room.make(len(body))
+                body.write(piece)
+                if body.tell() > room.enough:
+                    await room.make(body.tell())
                 # A kilobyte may hold a megabyte of work: others get their turn in between.
                 await asyncio.sleep(0)
         decoder.finish()
     except errors.TooLargeError:
         if not request.cut:
             raise
-    return bytes(body), wire_bytes
+    return body.getvalue(), wire_bytes
 
 
 def _validators(url: str, headers: Mapping[str, str]) -> model.Validators:
