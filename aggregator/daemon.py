@@ -19,7 +19,8 @@ from aggregator.web import page
 # How often the configuration's files are looked at, and so how soon an edit counts.
 _LOOK = 2.0
 
-# mallopt(3): blocks of this size and more are given back to the system when freed, as is what is free at the heap's end.
+# mallopt(3), names from malloc.h: blocks of this size and more are given back to the system when freed, as is four times as much
+# that is free at the heap's end; so many arenas, where glibc would make up to eight for each processor.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LARGE_BLOCK, _ARENAS = 256 << 10, 2
 
