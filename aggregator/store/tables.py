@@ -1,6 +1,8 @@
 """What is stored: one set of tables for SQLite and Postgres. `docs/schema.md` says what each column means."""
 
+import json
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Connection,
     DateTime,
     Dialect,
     Float,
@@ -23,13 +26,17 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    any_,
     column,
     false,
+    func,
+    literal,
     or_,
+    select,
     table,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -334,6 +341,14 @@ hosts = Table(
 def unclaimed(claimed: Table, now: datetime) -> ColumnElement[bool]:
     """Whether a row of `sources` or `items` is in nobody's hands."""
     return or_(claimed.c.lease_until.is_(None), claimed.c.lease_until <= now)
+
+
+def among(conn: Connection, texts: ColumnElement[str], wanted: Collection[str]) -> ColumnElement[bool]:
+    """Whether one of `texts` is `wanted`, however many these are: they are one parameter, where IN makes each of them one."""
+    if conn.dialect.name == "sqlite":
+        given = func.json_each(json.dumps(list(wanted))).table_valued(column("value", Text))
+        return texts.in_(select(given.c.value))
+    return texts == any_(literal(list(wanted), ARRAY(Text)))
 
 
 def view(name: str, columns: str, **types: Any) -> TableClause:

@@ -56,7 +56,7 @@ def claim_due(
 
 
 def _pageless(conn: Connection, now: datetime, limit: int, names: Collection[str]) -> list[int]:
-    mine = _items.c.source_id.in_(select(tables.sources.c.id).where(tables.sources.c.name.in_(names)))
+    mine = _items.c.source_id.in_(select(tables.sources.c.id).where(tables.among(conn, tables.sources.c.name, names)))
     due = select(_items.c.id).where(_items.c.next_visit_at <= now, tables.unclaimed(_items, now), mine)
     return list(conn.execute(due.order_by(_items.c.next_visit_at, _items.c.id).limit(limit)).scalars())
 
@@ -67,7 +67,7 @@ def _window(conn: Connection, now: datetime, crowded: Collection[str], pageless:
     if crowded:
         due = due.where(_items.c.host.not_in(crowded))
     if pageless:
-        others = select(tables.sources.c.id).where(tables.sources.c.name.in_(pageless))
+        others = select(tables.sources.c.id).where(tables.among(conn, tables.sources.c.name, pageless))
         due = due.where(_items.c.source_id.not_in(others))
     return conn.execute(due.order_by(_items.c.next_visit_at, _items.c.id).limit(_WINDOW)).all()
 
