@@ -4,7 +4,6 @@ import asyncio
 import ctypes
 import functools
 import multiprocessing
-import os
 import resource
 import signal
 import sys
@@ -24,8 +23,6 @@ _CALLS_PER_PROCESS = 500
 # Address space, which counts more than what is resident: pages of several MB need about 300 MB (hazards, rule 1).
 MEMORY_LIMIT = 1 << 30
 _PR_SET_PDEATHSIG = 1
-# The event loop, which everything waits for, goes before the workers where processors are few.
-_NICE = 5
 # A small call waits so long for the others before it is given the spare process, which ends after so long without work.
 _PATIENCE, _SPARE_IDLE = 0.2, 60.0
 
@@ -131,8 +128,7 @@ def _cause(exc: Any) -> str:
 
 
 def _prepare(memory_limit: int) -> None:
-    """In each new worker: its memory limit, its rank, no reaction to Ctrl-C, and death together with its parent."""
-    os.nice(_NICE)
+    """In each new worker: its memory limit, no reaction to Ctrl-C, and death together with its parent."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
