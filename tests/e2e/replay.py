@@ -60,13 +60,13 @@ def serve(shared: Path, folder: Path, now: str = START) -> Iterator[Sites]:
             process.stdout.close()
 
 
-def configure(folder: Path, sites: Sites, database: str, **poll: str) -> Path:
+def configure(folder: Path, sites: Sites, database: str, **poll: str | int) -> Path:
     """A configuration that sends every request to the recorded sites, without waiting between requests to one host."""
     settings = {
         "database": database,
         "sources": [str(sites.sources)],
         "taxonomy": str(ROOT / "config" / "taxonomy.yaml"),
-        "poll": {"interval": "1s", "min_interval": "1s"} | poll,
+        "poll": {"interval": "1s", "min_interval": "1s", **poll},
         "http": {
             "contact": "https://example.org/bot",
             "ca_bundle": str(sites.ca),

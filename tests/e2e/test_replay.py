@@ -193,6 +193,8 @@ def test_moving_the_clock_brings_new_items_and_revisions_and_no_duplicates(first
     assert new_kinds >= 1
 
 
+# One source after the other: of two feeds with the same item the first to arrive has it, and a race between them is nobody's fault.
+IN_TURN: dict[str, str | int] = {"interval": "30m", "min_interval": "5m", "concurrency": 1}
 PICTURE = {
     "items": "SELECT url_key, title, summary, state, text_hash, text, extractor, language FROM items ORDER BY url_key",
     "owners": "SELECT i.url_key, s.name FROM items i JOIN sources s ON s.id = i.source_id ORDER BY 1",
@@ -216,7 +218,7 @@ def _picture(store: db.Store) -> dict[str, list[tuple[Any, ...]]]:
 def undisturbed(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[Any, ...]]]:
     folder = tmp_path_factory.mktemp("undisturbed")
     with replay.serve(shared, folder) as sites:
-        config = replay.configure(folder, sites, f"sqlite:///{folder}/corpus.db", interval="30m", min_interval="5m")
+        config = replay.configure(folder, sites, f"sqlite:///{folder}/corpus.db", **IN_TURN)
         replay.run("run", "--once", config=config)
     store = db.Store(f"sqlite:///{folder}/corpus.db")
     picture = _picture(store)
@@ -229,7 +231,7 @@ def test_postgres_holds_the_same_rows_as_sqlite(
 ) -> None:
     database = create_database(postgres)
     with replay.serve(shared, tmp_path) as sites:
-        config = replay.configure(tmp_path, sites, database, interval="30m", min_interval="5m")
+        config = replay.configure(tmp_path, sites, database, **IN_TURN)
         replay.run("run", "--once", config=config)
     store = db.Store(database)
     picture = _picture(store)
@@ -245,7 +247,7 @@ def test_two_processes_on_postgres_share_the_work(
 ) -> None:
     database = create_database(postgres)
     with replay.serve(shared, tmp_path) as sites:
-        config = replay.configure(tmp_path, sites, database, interval="30m", min_interval="5m")
+        config = replay.configure(tmp_path, sites, database, **IN_TURN)
         both = [replay.aggregator("run", "--once", config=config) for _ in range(2)]
         ends = [(process.communicate(timeout=240), process.returncode) for process in both]
     store = db.Store(database)
@@ -266,7 +268,7 @@ def test_killing_it_at_twenty_moments_loses_and_doubles_nothing(
 ) -> None:
     moments = random.Random(20250919)
     with replay.serve(shared, tmp_path) as sites:
-        config = replay.configure(tmp_path, sites, f"sqlite:///{tmp_path}/corpus.db", interval="30m", min_interval="5m")
+        config = replay.configure(tmp_path, sites, f"sqlite:///{tmp_path}/corpus.db", **IN_TURN)
         kills = 0
         while kills < 20:
             process = replay.aggregator("run", "--once", config=config)
