@@ -115,7 +115,7 @@ async def test_a_request_says_who_asks_and_no_more(web: loopback.Loopback) -> No
         "host": web.address,
         "user-agent": f"aggregator/{__version__} (+https://example.org/bot)",
         "accept": "application/rss+xml, */*;q=0.1",
-        "accept-encoding": "gzip, deflate",
+        "accept-encoding": "gzip, deflate, br, zstd",
     }
 
 

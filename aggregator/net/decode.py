@@ -1,19 +1,77 @@
 """A coded body into its bytes, piece by piece and within a limit. Never takes a cut body for a whole one."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import brotli
+import zstandard
 
 from aggregator import errors, markup
 
-# What we ask for. Not brotli or zstd: nothing bounds what one call of theirs brings (hazards §3: 1.7 kB became 2.1 GB).
-ACCEPTED = "gzip, deflate"
+ACCEPTED = "gzip, deflate, br, zstd"
 
 # Decoded in about a millisecond, so that whoever decodes can let others go on in between.
 PIECE = 1 << 18
 
-_NAMES = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
-# RFC 1952 §2.3.1
-_GZIP_MAGIC = b"\x1f\x8b"
+_NAMES = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate", "br": "br", "zstd": "zstd"}
+# How another stream after the first begins: RFC 1952 §2.2 and §2.3.1, RFC 8878 §3.1. The other codings have only one.
+_MAGIC = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5"}
+# RFC 8878 §3.1.1.1.2: what a decoder should support, and no more.
+_WINDOW = 8 << 20
+# A block of at least four bytes holds 128 KiB at most, and nothing else bounds what one call brings.
+_ZSTD_SLICE = 32
+
+
+class _Stream(Protocol):
+    """One compressed stream, as zlib has it."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class _Brotli:
+    """What comes out of one call may be up to twice `max_length`."""
+
+    unused_data = unconsumed_tail = b""
+
+    def __init__(self) -> None:
+        self._inner = brotli.Decompressor()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.is_finished())
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return bytes(self._inner.process(data, output_buffer_limit=max_length))
+
+
+class _Zstd:
+    unconsumed_tail = b""
+
+    def __init__(self) -> None:
+        self._inner = zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj()
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data + self.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        pieces, size, at = [], 0, 0
+        while at < len(data) and size < max_length and not self._inner.eof:
+            pieces.append(self._inner.decompress(data[at : at + _ZSTD_SLICE]))
+            size, at = size + len(pieces[-1]), at + _ZSTD_SLICE
+        self.unconsumed_tail = data[at:]
+        return b"".join(pieces)
 
 
 class Decoder:
@@ -27,13 +85,14 @@ class Decoder:
         self._name = _known(coding)
         self._limit = self._room = limit
         # None before the first stream and between two.
-        self._stream: zlib._Decompress | None = None
+        self._stream: _Stream | None = None
         self._begun = self._over = False
         # A lone byte where a stream may begin: only two tell what it is.
         self._head = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What the next bytes mean, at most PIECE at once and maybe nothing. To be exhausted before the next call."""
+        """What the next bytes mean, in pieces of about PIECE (zstd: five times it) at most, maybe nothing. To be exhausted
+        before the next call."""
         if self._name is None:
             yield self._counted(data)
             return
@@ -47,7 +106,7 @@ class Decoder:
             yield self._counted(piece)
             if self._stream.eof:
                 data, self._stream = self._stream.unused_data, None
-            elif self._stream.unconsumed_tail or len(piece) == PIECE:
+            elif self._stream.unconsumed_tail or len(piece) >= PIECE:
                 data = self._stream.unconsumed_tail
             else:
                 return
@@ -57,27 +116,22 @@ class Decoder:
         if self._stream is not None or (self._head and not self._begun):
             raise errors.TransportError(f"the body is cut off: its {self._name} stream has no end", code="encoding_cut")
 
-    def _next(self, data: bytes) -> "zlib._Decompress | None":
+    def _next(self, data: bytes) -> _Stream | None:
         """The stream that begins with `data`; None if that is not enough to tell, or no stream."""
-        if len(data) < 2:
+        if len(data) < (1 if self._name == "br" else 2):
             self._head = data
             return None
-        if self._begun and not (self._name == "gzip" and data.startswith(_GZIP_MAGIC)):
-            # RFC 1952 §2.2: members may follow each other. Anything else is padding, which gzip(1) ignores too.
+        if self._begun and not (self._name in _MAGIC and data.startswith(_MAGIC[self._name])):
+            # Padding, which gzip(1) ignores too.
             self._over = True
             return None
         self._begun = True
-        if self._name == "gzip":
-            return zlib.decompressobj(zlib.MAX_WBITS | 16)
-        # RFC 9110 §8.4.1.2: deflate means the zlib format, but many servers send it bare. RFC 1950 §2.2: its header has
-        # method 8 and is a multiple of 31.
-        wrapped = data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
-        return zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+        return _STREAMS[self._name or ""](data)
 
-    def _inflated(self, stream: "zlib._Decompress", data: bytes) -> bytes:
+    def _inflated(self, stream: _Stream, data: bytes) -> bytes:
         try:
             return stream.decompress(data, PIECE)
-        except zlib.error as exc:
+        except (zlib.error, brotli.error, zstandard.ZstdError) as exc:
             said = f"the body is not the {self._name} it claims to be: {markup.line(str(exc), 100)}"
             raise errors.TransportError(said, code="encoding") from exc
 
@@ -87,6 +141,21 @@ class Decoder:
             said = f"the document is larger than {size(self._limit)} when decoded"
             raise errors.TooLargeError(said, code="too_large_decoded")
         return piece
+
+
+def _deflate(data: bytes) -> _Stream:
+    """RFC 9110 §8.4.1.2: deflate means the zlib format, but many servers send it bare. RFC 1950 §2.2: its header has method 8 and
+    is a multiple of 31."""
+    wrapped = data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
+    return zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+
+
+_STREAMS: dict[str, Callable[[bytes], _Stream]] = {
+    "gzip": lambda _: zlib.decompressobj(zlib.MAX_WBITS | 16),
+    "deflate": _deflate,
+    "br": lambda _: _Brotli(),
+    "zstd": lambda _: _Zstd(),
+}
 
 
 def _known(coding: str) -> str | None:

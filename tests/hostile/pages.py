@@ -130,7 +130,7 @@ ABSENT = (
     _page("endless-headers", _headers, "not proper HTTP|closed"),
     _page("rst", _rst, "closed the connection"),
     _page("bomb", raw(http(deflated(1 << 28, 31), content_type="text/html", content_encoding="gzip")), "larger than", heavy=True),
-    _page("brotli", raw(http(b"\x0b\x02\x80x\x03", content_type="text/html", content_encoding="br")), "coded as"),
+    _page("compress", raw(http(b"\x1f\x9d\x90x", content_type="text/html", content_encoding="compress")), "coded as"),
     *(_page(f"http-{code}", raw(http(b"", f"{code} Whatever", content_type="text/html")), f"HTTP {code}")
       for code in (401, 402, 403, 404, 406, 410, 429, 451, 500, 502, 503, 520)),
     _page("429-pause", raw(http(b"", "429 Later", retry_after="3600")), "HTTP 429|Retry-After"),
