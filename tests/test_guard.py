@@ -197,6 +197,8 @@ def test_what_the_operator_lists_is_allowed_and_no_more(entry: str, address: str
         ("http://news.example:22/", "port"),
         ("http://news.example:25/", "port"),
         ("https://news.example:1023/", "port"),
+        ("http://news.example:8080/", "port"),
+        ("http://127.0.0.1:65535/", "port"),
     ],
 )
 def test_a_url_that_is_none_of_the_webs_is_refused(url: str, code: str) -> None:
@@ -207,12 +209,37 @@ def test_a_url_that_is_none_of_the_webs_is_refused(url: str, code: str) -> None:
 
 
 @pytest.mark.parametrize("port", [80, 443, 1024, 8080, 65535])
-def test_the_webs_ports_and_high_ones_are_asked(port: int) -> None:
-    assert guard.port_of(guard.checked(f"http://news.example:{port}/")) == port
+def test_the_webs_ports_and_the_high_one_that_was_named_are_asked(port: int) -> None:
+    assert guard.port_of(guard.checked(f"http://news.example:{port}/", port=port)) == port
 
 
-def test_a_low_port_is_asked_where_it_was_named() -> None:
-    assert guard.checked("http://news.example:81/", port=81).port == 81
+def test_a_low_port_is_not_asked_because_a_source_names_it() -> None:
+    with pytest.raises(errors.BlockedError) as caught:
+        guard.checked("http://news.example:81/", port=81)
+
+    assert (caught.value.code, "http.allow_networks" in str(caught.value)) == ("port", True)
+
+
+@pytest.mark.parametrize(
+    ("entry", "url", "may"),
+    [
+        ("News.example:81", "http://news.example:81/", True),
+        ("news.example:81", "http://news.example:82/", False),
+        ("news.example:81", "http://other.example:81/", False),
+        ("10.0.0.0/8", "http://10.1.2.3:25/", True),
+        ("10.0.0.0/8:8080", "http://10.1.2.3:8080/", True),
+        ("10.0.0.0/8:8080", "http://10.1.2.3:8081/", False),
+        ("[fd00::1]:8080", "http://[fd00::1]:8080/", True),
+        ("10.0.0.0/8", "http://news.example:8080/", False),
+    ],
+)
+def test_a_port_is_asked_where_the_operator_lists_it(entry: str, url: str, may: bool) -> None:
+    allowed = guard.Allowed.of([entry])
+    if may:
+        assert str(guard.checked(url, allowed=allowed)) == url
+    else:
+        with pytest.raises(errors.BlockedError):
+            guard.checked(url, allowed=allowed)
 
 
 def test_user_password_and_fragment_are_not_part_of_what_is_asked() -> None:

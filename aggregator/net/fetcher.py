@@ -66,7 +66,8 @@ class Fetcher:
         if settings.proxy is not None:
             raise errors.ConfigError("http.proxy: not available in this version")
         self._manners, self._now, self._limit = manners, now, settings.timeout.total_seconds()
-        backend = guard.Guard(allowed=guard.Allowed.of(settings.allow_networks), connect_to=settings.connect_to)
+        self._allowed = guard.Allowed.of(settings.allow_networks)
+        backend = guard.Guard(allowed=self._allowed, connect_to=settings.connect_to)
         self._connections = connections.Connections(_context(settings), backend)
         self._robots = robots.Robots(fetch=self._robots_txt, shelf=shelf, clock=now) if shelf is not None else None
         self._seats = tuple((size, asyncio.Semaphore(count)) for size, count in _LARGE)
@@ -98,7 +99,7 @@ class Fetcher:
 
     async def _follow(self, request: model.Request, held: AsyncExitStack) -> tuple[hops.Hop, hops.Answer, timedelta]:
         """The last hop of a chain of redirects, and what was answered there."""
-        hop, spent = hops.first(request), 0.0
+        hop, spent = hops.first(request, self._allowed), 0.0
         try:
             for _ in range(_MOST_REDIRECTS + 1):
                 if request.heed_robots and self._robots is not None:
@@ -112,14 +113,18 @@ class Fetcher:
                 self._manners.answered(hop.host, hop.name, answer.status, began=began, took=took)
                 if answer.status not in hops.MOVED:
                     return hop, answer, timedelta(seconds=spent)
-                hop = hops.redirected(request, hop, answer)
+                hop = hops.redirected(request, hop, answer, self._allowed)
             raise errors.FetchError(f"more than {_MOST_REDIRECTS} redirects", code="redirects", status=answer.status)
         except errors.FetchError as exc:
             exc.url = exc.url or hop.name
             raise
 
     async def _robots_txt(self, url: str) -> robots.Copy:
-        request = model.Request(url=url, accept="text/plain, */*;q=0.1", max_bytes=robots.MOST_BYTES, cut=True)
+        # Whoever asks may ask for a page there.
+        port = guard.port_of(guard.parsed(url))
+        request = model.Request(
+            url=url, accept="text/plain, */*;q=0.1", max_bytes=robots.MOST_BYTES, cut=True, port=port
+        )
         async with AsyncExitStack() as held:
             _, answer, _ = await self._follow(request, held)
         return robots.Copy(status=answer.status, body=answer.body)

@@ -26,8 +26,9 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LONGEST_URL = 8192
-# Below 1024 live services that a request could be made to speak to; these two are the web.
+# Elsewhere live services that a request could be made to speak to: below 1024 those of every system.
 _WEB_PORTS = frozenset({80, 443})
+_LEAST_PORT = 1024
 
 # Names and addresses, once httpx2 has turned other alphabets into these letters; it lets much else through, percent-encoded.
 _HOST = re.compile(rb"[0-9A-Za-z._:-]+")
@@ -83,11 +84,27 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # ------------------------------------------------------------------------------------------------------------ URLs
 
 
-def checked(url: str, *, port: int | None = None) -> httpx2.URL:
-    """`url` as it may be asked for, without user, password and fragment; `port` is allowed besides the usual ones.
+def checked(url: str, *, port: int | None = None, allowed: "Allowed | None" = None) -> httpx2.URL:
+    """`url` as it may be asked for, without user, password and fragment. Besides the web's ports, `port` is permitted if it is 1024
+    or more, and what `allowed` lists for this host.
 
     Raises BlockedError (`url`, `scheme`, `port`).
     """
+    found = shaped(url)
+    asked = port_of(found)
+    if asked in _WEB_PORTS or (asked == port and asked >= _LEAST_PORT):
+        return found
+    if allowed is None or not allowed.names(found.raw_host.decode("ascii").lower(), asked):
+        said = f"port {asked} is not one of the web's, and neither the source's URL nor http.allow_networks names it"
+        if asked < _LEAST_PORT:
+            said = f"port {asked} is not one of the web's, and http.allow_networks does not name it"
+        raise errors.BlockedError(said, code="port")
+    return found
+
+
+def shaped(url: str) -> httpx2.URL:
+    """`url` without user, password and fragment, if it is one of the web's whatever its port. Raises BlockedError (`url`, `scheme`,
+    `port`)."""
     if len(url) > LONGEST_URL:
         raise errors.BlockedError(f"the URL is longer than {LONGEST_URL} characters", code="url")
     try:
@@ -99,13 +116,13 @@ def checked(url: str, *, port: int | None = None) -> httpx2.URL:
     if found.scheme not in ("http", "https"):
         said = f"{markup.line(found.scheme, 20)}: URLs" if found.scheme else "URLs without a scheme"
         raise errors.BlockedError(f"{said} are not asked for, only http and https", code="scheme")
+    if found.userinfo and "\\" in url:
+        # Browsers end the host at a backslash, RFC 3986 has it in the user's name: nobody means this well.
+        raise errors.BlockedError("a backslash before the URL's host", code="url")
     if not _HOST.fullmatch(host):
         raise errors.BlockedError("the URL has no host" if not host else "the URL's host is no name", code="url")
-    asked = port_of(found)
-    if not 1 <= asked <= 65535:
+    if not 1 <= port_of(found) <= 65535:
         raise errors.BlockedError("the port of the URL is not from 1 to 65535", code="port")
-    if asked < 1024 and asked not in _WEB_PORTS and asked != port:
-        raise errors.BlockedError(f"port {asked} is not one of the web's", code="port")
     # Copying is parsing again.
     return found.copy_with(userinfo=b"", fragment=None) if found.userinfo or found.fragment else found
 
@@ -152,6 +169,14 @@ class Allowed:
     def lists(self, address: _Address, port: int) -> bool:
         """Whether it is in one of the networks; a network holds no address of the other version."""
         return any(at in (None, port) and address in network for network, at in self.networks)
+
+    def names(self, host: str, port: int) -> bool:
+        """Whether `host`, an address or a name as URLs have it, is listed for `port`."""
+        if (host, port) in self.hosts:
+            return True
+        with suppress(ValueError):
+            return self.lists(ipaddress.ip_address(host), port)
+        return False
 
 
 NOTHING = Allowed()

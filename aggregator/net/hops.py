@@ -49,11 +49,11 @@ class Hop:
         return origin(self.url)
 
 
-def first(request: model.Request) -> Hop:
+def first(request: model.Request, allowed: guard.Allowed = guard.NOTHING) -> Hop:
     """Where `request` goes. Raises BlockedError."""
     if request.proxy is not None:
         raise errors.BlockedError("a proxy for one source is not available in this version", code="proxy")
-    url = guard.checked(request.url, port=request.port)
+    url = guard.checked(request.url, port=request.port, allowed=allowed)
     # A user and password in it are neither sent nor told.
     name = request.url if "@" not in request.url else str(url)
     return Hop(
@@ -67,7 +67,7 @@ def first(request: model.Request) -> Hop:
     )
 
 
-def redirected(request: model.Request, hop: Hop, answer: Answer) -> Hop:
+def redirected(request: model.Request, hop: Hop, answer: Answer, allowed: guard.Allowed = guard.NOTHING) -> Hop:
     """Where `answer` sends us. Raises FetchError (`bad_redirect`, `redirect_loop`) and BlockedError."""
     location = answer.headers.get("location", "").strip()
     if not location:
@@ -76,7 +76,7 @@ def redirected(request: model.Request, hop: Hop, answer: Answer) -> Hop:
     try:
         # What has a scheme stands for itself: joined, `http:///x` would mean this host.
         absolute = location if httpx2.URL(location).scheme else str(hop.url.join(location))
-        url = guard.checked(absolute, port=request.port)
+        url = guard.checked(absolute, port=request.port, allowed=allowed)
     except errors.BlockedError as exc:
         if exc.code == "url":
             raise _bad_redirect(answer, location) from exc

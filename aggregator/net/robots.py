@@ -16,7 +16,6 @@ from typing import Protocol
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
-import httpx2
 import protego
 
 from aggregator import clock, errors, markup, model
@@ -168,10 +167,7 @@ class Robots:
 
 def _placed(url: str) -> tuple[str, str, str]:
     """The name its host is kept under, the address of robots.txt, and its path and query as they are sent. Raises BlockedError."""
-    try:
-        parsed = guard.checked(url, port=guard.port_of(guard.parsed(url)))
-    except (httpx2.InvalidURL, ValueError) as exc:
-        raise errors.BlockedError("not a URL that can be asked for", code="url", url=url) from exc
+    parsed = guard.shaped(url)
     host, netloc = parsed.raw_host.decode("ascii").lower(), parsed.netloc.decode("ascii").lower()
     usual = guard.port_of(parsed) == (443 if parsed.scheme == "https" else 80)
     # httpx2 leaves the usual port out of `netloc`.
