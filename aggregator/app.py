@@ -142,7 +142,8 @@ def open_store(settings: config.Settings, *, alone: db.DaemonLock | None = None)
     store = db.Store(settings.database)
     try:
         store.refuse_if_corrupt()
-        store.upgrade()
+        if not store.is_current():
+            db.upgrade_apart(settings.database)
         upkeep.release_dead_leases(store, alone=alone is not None)
         upkeep.sync_sources(store, settings, clock.now())
     except BaseException:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import insert, select, text
 
 from aggregator import errors
@@ -225,3 +226,27 @@ def test_sqlite_runs_in_wal_with_foreign_keys(tmp_path: Path, _sqlite_template: 
     assert told == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1}
     with closing(sqlite3.connect(path)) as conn:
         assert conn.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_the_revisions_that_files_are_named_by_are_alembics_own() -> None:
+    script = ScriptDirectory(str(db._migrations()))
+
+    assert db._revisions() == tuple(sorted(known.revision for known in script.walk_revisions()))
+    assert script.get_current_head() == db._head()
+
+
+def test_a_schema_made_apart_is_this_programs(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new/corpus.db"
+    with closing(db.Store(url)) as store:
+        before = store.is_current()
+
+        db.upgrade_apart(url)
+
+        assert (before, store.is_current()) == (False, True)
+
+
+def test_what_goes_wrong_apart_is_said_as_if_it_had_been_here(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+
+    with pytest.raises(errors.UnavailableError, match="cannot create"):
+        db.upgrade_apart(f"sqlite:///{tmp_path}/file/corpus.db")

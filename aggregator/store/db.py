@@ -1,18 +1,17 @@
 """The database itself: opening it, one transaction at a time, its schema and its health. Knows the differences of SQLite and Postgres."""
 
 import fcntl
+import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import sqlalchemy
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
@@ -26,7 +25,8 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 30000",
     "PRAGMA journal_size_limit = 67108864",
-    "PRAGMA cache_size = -32000",
+    # For each of some six connections; the system keeps what was read in any case.
+    "PRAGMA cache_size = -4000",
     "PRAGMA temp_store = MEMORY",
 )
 # Any number: it must only be the same in all our processes.
@@ -88,46 +88,54 @@ class Store:
 
         Raises UnavailableError, code `schema_newer`, when the database belongs to a newer program.
         """
+        # Imported where it is used: 10 MB that a daemon whose schema is right never needs.
+        from alembic import command
+        from alembic.config import Config
+
         if self.path is not None:
             _make_folder(self.path)
-        config = _alembic()
-        head = ScriptDirectory.from_config(config).get_current_head() or ""
+        config = Config()
+        config.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
         with self.begin() as conn:
             if not self.sqlite:
                 conn.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            before = self._known_revision(conn, config)
-            if before != head:
+            before = self._known_revision(conn)
+            if before != _head():
                 config.attributes["connection"] = conn
                 command.upgrade(config, "head")
-        return before, head
+        return before, _head()
 
-    def _known_revision(self, conn: Connection, config: Config) -> str | None:
-        revision = MigrationContext.configure(conn).get_current_revision()
-        script = ScriptDirectory.from_config(config)
-        if revision is not None and revision not in {known.revision for known in script.walk_revisions()}:
+    def _known_revision(self, conn: Connection) -> str | None:
+        # As Alembic keeps it; None for a database without our tables.
+        table = sqlalchemy.table("alembic_version", sqlalchemy.column("version_num"))
+        there = sqlalchemy.inspect(conn).has_table(table.name)
+        revision: str | None = conn.execute(sqlalchemy.select(table.c.version_num)).scalar() if there else None
+        if revision is not None and revision not in _revisions():
             raise errors.UnavailableError(
                 f"database {self}: its schema ({revision}) is newer than this program; install the newer version",
                 code="schema_newer",
             )
         return revision
 
+    def is_current(self) -> bool:
+        """Whether the schema is this program's. Raises UnavailableError, code `schema_newer`."""
+        if self.path is not None and not self.path.exists():
+            return False
+        with self.read() as conn:
+            return self._known_revision(conn) == _head()
+
     def require_schema(self) -> None:
         """Raises UnavailableError unless the schema is this program's: reading commands change nothing by themselves."""
-        config = _alembic()
-        head = ScriptDirectory.from_config(config).get_current_head()
-        with self.read() as conn:
-            if self._known_revision(conn, config) != head:
-                raise errors.UnavailableError(
-                    f"database {self}: its schema is older than this program; run aggregator db upgrade",
-                    code="schema_older",
-                )
+        if not self.is_current():
+            raise errors.UnavailableError(
+                f"database {self}: its schema is older than this program; run aggregator db upgrade",
+                code="schema_older",
+            )
 
     def check(self, *, full: bool = False) -> tuple[str, ...]:
         """What is wrong with the database, a line each; empty when it is well. `full` reads every page of a SQLite file."""
-        config = _alembic()
-        head = ScriptDirectory.from_config(config).get_current_head()
         with self.read() as conn:
-            revision = self._known_revision(conn, config)
+            revision, head = self._known_revision(conn), _head()
             problems = (
                 [] if revision == head else [f"the schema is at {revision or 'nothing'}, this program needs {head}"]
             )
@@ -232,13 +240,31 @@ class _NoLock:
 _NO_LOCK = _NoLock()
 
 
-def _alembic() -> Config:
-    """Migrations lie inside the installed package, or beside it in a checkout."""
+def upgrade_apart(url: str) -> None:
+    """`Store.upgrade` in a process of its own, which takes Alembic away with it. Raises what it raises."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
+        child.submit(_upgrade, url).result()
+
+
+def _upgrade(url: str) -> None:
+    with closing(Store(url)) as store:
+        store.upgrade()
+
+
+def _migrations() -> Path:
+    """They lie inside the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
-    folder = next(folder for folder in (package / "migrations", package.parent / "migrations") if folder.is_dir())
-    config = Config()
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    return config
+    return next(folder for folder in (package / "migrations", package.parent / "migrations") if folder.is_dir())
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """Those that this program knows, the oldest first; each file's name begins with its own."""
+    return tuple(sorted(file.name.partition("_")[0] for file in (_migrations() / "versions").glob("[0-9]*_*.py")))
+
+
+def _head() -> str:
+    return _revisions()[-1]
 
 
 def _make_folder(path: Path) -> None:
