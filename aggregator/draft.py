@@ -4,8 +4,9 @@ what a page holds."""
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from aggregator import article, config, errors, markup, model, tagging
+from aggregator import config, errors, markup, model, tagging
 from aggregator.dedup import fingerprint
+from aggregator.feed import text as feed_text
 
 # Below this a page has not shown an article.
 _SHORT = 25
@@ -18,7 +19,10 @@ _MAY_OPEN = (model.ItemState.BLOCKED, model.ItemState.PAYWALLED)
 
 def make(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
     """The draft of an item: from its page if there is one and it holds the article, otherwise from the feed's own text."""
-    own = article.from_feed(job.content, job.summary)
+    # Imported where it is used: 7 MB, of lxml above all, that only the workers need.
+    from aggregator import article
+
+    own = feed_text.from_feed(job.content, job.summary)
     if job.page is None:
         state, reason = (
             (model.ItemState.OK, None) if own else (model.ItemState.FAILED, "the feed has no text of its own")

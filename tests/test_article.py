@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator import article, errors, markup, model
+from aggregator.feed import text as feed_text
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -119,18 +120,18 @@ def test_a_page_is_decoded_as_it_says_or_as_it_looks(encoded: bytes, content_typ
 
 
 def test_the_feeds_own_text_is_the_longer_of_its_two() -> None:
-    longer = article.from_feed("<p>One</p><p>two three</p>", "short")
+    longer = feed_text.from_feed("<p>One</p><p>two three</p>", "short")
 
     assert longer is not None
     assert (longer.text, longer.extractor) == ("One\ntwo three", "feed")
-    assert article.from_feed("", "a summary of it") == model.Article(text="a summary of it", extractor="feed")
-    assert article.from_feed("<img src=x>", " ") is None
+    assert feed_text.from_feed("", "a summary of it") == model.Article(text="a summary of it", extractor="feed")
+    assert feed_text.from_feed("<img src=x>", " ") is None
 
 
 def test_the_line_that_wordpress_appends_is_cut() -> None:
     appended = f"{BODY}<p>The post <a href=x>River rises</a> appeared first on <a href=y>The News</a>.</p>"
 
-    read = article.from_feed(appended, "")
+    read = feed_text.from_feed(appended, "")
 
     assert read is not None
     assert "appeared first" not in read.text
@@ -155,7 +156,7 @@ WHOLE = BODY * 2
     ],
 )
 def test_feed_content_is_believed_to_be_whole_only_where_that_is_plain(content: str, summary: str, whole: bool) -> None:
-    assert article.is_whole(content, summary) is whole
+    assert feed_text.is_whole(content, summary) is whole
 
 
 @given(
@@ -335,7 +336,7 @@ def test_whatever_the_library_raises_is_an_error_of_the_page(monkeypatch: pytest
     ],
 )
 def test_only_trailers_are_cut_and_every_word_before_them_stays(text: str, left: str | None) -> None:
-    assert article.cut_trailers(text) == (text if left is None else left)
+    assert feed_text.cut_trailers(text) == (text if left is None else left)
 
 
 @pytest.mark.parametrize(
@@ -355,19 +356,19 @@ def test_only_trailers_are_cut_and_every_word_before_them_stays(text: str, left:
     ],
 )
 def test_signs_that_the_story_goes_on_elsewhere_are_seen(more: str, whole: bool) -> None:
-    assert article.is_whole(WHOLE + more, "") is whole
+    assert feed_text.is_whole(WHOLE + more, "") is whole
 
 
 def test_a_whole_article_may_be_written_without_spaces() -> None:
     paragraph = "<p>" + "大雨で川があふれ町は三度目の浸水となった。" * 8 + "</p>"
 
-    assert article.is_whole(paragraph * 3, "")
-    assert not article.is_whole(paragraph, "")
+    assert feed_text.is_whole(paragraph * 3, "")
+    assert not feed_text.is_whole(paragraph, "")
 
 
 @given(st.text(max_size=400), st.text(max_size=200))
 def test_no_feed_text_whatever_raises(content: str, summary: str) -> None:
-    own = article.from_feed(content, summary)
+    own = feed_text.from_feed(content, summary)
 
     assert own is None or re.search(r"\w", own.text)
-    assert not article.is_whole(content, summary)
+    assert not feed_text.is_whole(content, summary)
