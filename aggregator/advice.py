@@ -29,6 +29,7 @@ _ADVICE = {
     "empty": "the server sends an empty document; usually that passes",
     "too_large": "the document is larger than http.max_feed_bytes",
     "too_large_decoded": "the document is larger than http.max_feed_bytes",
+    "storage": "the folder for temporary files has no room (TMPDIR names another): make room; polling goes on by itself",
     "damaged": "the document breaks off or is not well formed; what could be read is kept, the publisher should know",
 }
 

@@ -34,7 +34,7 @@ _NETWORK = 0.25
 _SOFT_CODES = frozenset(
     "http_404 http_408 http_429 timeout connect reset encoding_cut unasked_304 damaged empty worker crash".split()
 )
-_NETWORK_CODES = frozenset({"dns"})
+_NETWORK_CODES = frozenset({"dns", "storage"})
 _GROWTH = 1.3
 _CEILING = timedelta(days=7)
 # Those who refuse know why, and are seldom moved by being asked again.
@@ -251,7 +251,7 @@ def after_failure(
 
 
 def weight(code: str) -> float:
-    """How much a failure counts: 1 for the feed's own, ½ for what often passes, ¼ for name look-ups and our own network."""
+    """How much a failure counts: 1 for the feed's own, ½ for what often passes, ¼ for name look-ups, our own network and our own disk."""
     if code in _NETWORK_CODES:
         return _NETWORK
     return _SOFT if code in _SOFT_CODES or code.startswith(("http_5", "tls")) else 1.0

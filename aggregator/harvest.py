@@ -7,7 +7,6 @@
 """
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -16,7 +15,8 @@ from datetime import datetime, timedelta
 
 import zstandard
 
-from aggregator import article, cadence, clock, config, draft, errors, log, model, outlook
+from aggregator import cadence, clock, config, draft, errors, log, model, outlook, spool
+from aggregator.feed import text
 from aggregator.net import fetcher
 from aggregator.store import db, visits
 from aggregator.workers import Workers
@@ -100,8 +100,11 @@ class Harvester:
         try:
             report = await asyncio.to_thread(self._settle, visit)
         except errors.StoreError as exc:
-            level = _log.info if exc.code == "superseded" else _log.error
-            level("harvest.not_stored", item=item.id, error=str(exc), code=exc.code)
+            if exc.code == "superseded":
+                # Its feed has changed it meanwhile: it is visited again for that.
+                _log.info("harvest.superseded", item=item.id)
+            else:
+                _log.error("harvest.not_stored", item=item.id, error=str(exc), code=exc.code)
             return None
         code = found.error.code if found.error else None
         report = replace(report, took=timedelta(seconds=time.monotonic() - started), error_code=code)
@@ -114,7 +117,7 @@ class Harvester:
             return _Plan(page=False, feed_reason="the feed gives no address for this entry; its own text is kept")
         if mode == "never":
             return _Plan(page=False, feed_reason="full_text is 'never' for this source; the feed's own text is kept")
-        return _Plan(page=mode == "always" or not article.is_whole(item.content, item.summary))
+        return _Plan(page=mode == "always" or not text.is_whole(item.content, item.summary))
 
     # ------------------------------------------------------------------------------------------------- the look
 
@@ -135,7 +138,7 @@ class Harvester:
                 return _Found()
             page = replace(
                 job,
-                page=response.body,
+                page=spool.crossing(response.body),
                 page_url=response.url,
                 page_type=response.headers.get("content-type"),
             )
@@ -178,8 +181,8 @@ class Harvester:
             url=response.url,
             status=response.status,
             headers={name: response.headers[name] for name in _EVIDENCE if name in response.headers},
-            body=zstandard.compress(response.body, 9),
-            sha256=hashlib.sha256(response.body).hexdigest(),
+            body=_compressed(response.body),
+            sha256=spool.sha256(response.body),
         )
 
     # ------------------------------------------------------------------------------------------------- the verdict
@@ -231,6 +234,11 @@ class Harvester:
                 if exc.code == "superseded" or not left:
                     raise
         raise AssertionError("unreachable")
+
+
+def _compressed(body: spool.Body) -> bytes:
+    packer = zstandard.ZstdCompressor(level=9).compressobj(size=len(body))
+    return b"".join([packer.compress(piece) for piece in spool.pieces(body)]) + packer.flush()
 
 
 def _job(item: model.Item, configured: config.SourceConfig | None, now: datetime) -> model.DraftJob:

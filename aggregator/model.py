@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from aggregator.spool import Body
+
 
 class SourceState(StrEnum):
     """What `sources.state` may hold."""
@@ -97,14 +99,14 @@ class Response:
     """A usable answer: status 200 with its decoded body, or 304 with none.
 
     `url` is where the answer came from; `permanent_url` how far 301 and 308 alone lead from the requested URL.
-    `headers` have lower-case names. `wire_bytes` counts the body before decoding.
+    `headers` have lower-case names. `wire_bytes` counts the body before decoding; a large `body` is on disk (`spool`).
     """
 
     url: str
     permanent_url: str
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: Body
     wire_bytes: int
     took: timedelta
     validators: Validators = Validators()

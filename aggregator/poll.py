@@ -7,14 +7,13 @@
 """
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from aggregator import advice, batch, cadence, clock, config, errors, log, model, moving, outlook
+from aggregator import advice, batch, cadence, clock, config, errors, log, model, moving, outlook, spool
 from aggregator.feed import identity, parse
 from aggregator.net import fetcher, manners
 from aggregator.store import Connection, db, items, sources
@@ -130,7 +129,8 @@ class Poller:
         # Honest documents take 0.3 s a megabyte; ten times that on a machine that is busy.
         limit = min(_LEAST_PARSE_LIMIT + size / _PARSED_A_SECOND, PARSE_LIMIT)
         run = self._workers.run_small if size <= _SMALL else self._workers.run
-        return await run(limit, parse.parse, response.body, url=response.url, headers=headers, now=now)
+        body = spool.crossing(response.body)
+        return await run(limit, parse.parse, body, url=response.url, headers=headers, now=now)
 
     # ------------------------------------------------------------------------------------------------- the verdict
 
@@ -376,9 +376,9 @@ class Poller:
         )
 
 
-async def _hash(body: bytes) -> str:
-    digest = hashlib.sha256(body) if len(body) < _SMALL else await asyncio.to_thread(hashlib.sha256, body)
-    return digest.hexdigest()[:32]
+async def _hash(body: spool.Body) -> str:
+    digest = spool.sha256(body) if len(body) < _SMALL else await asyncio.to_thread(spool.sha256, body)
+    return digest[:32]
 
 
 def _damage(source: model.Source, answer: _Answer) -> str | None:

@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import trustme
 
-from aggregator import __version__, config, errors, model
+from aggregator import __version__, cadence, config, errors, model, spool
 from aggregator.net import fetcher, manners
 from tests import scripted_web as loopback
 from tests.scripted_web import Answer, moved
@@ -378,7 +378,7 @@ async def test_a_redirect_to_nowhere_is_an_error(
         ("feed:https://news.example/", "scheme"),
         ("ws://127.0.0.1/", "scheme"),
         ("unix:///run/x.sock", "scheme"),
-        ("http://127.0.0.1:22/", "port"),
+        ("http://192.0.2.1:22/", "port"),
         ("http://127.0.0.1:0/", "port"),
         ("http://127.0.0.1:99999/", "port"),
         ("http://169.254.169.254/latest/meta-data/", "address"),
@@ -784,7 +784,7 @@ async def test_few_requests_go_to_one_host_at_once_and_spaced(web: loopback.Loop
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0x7f.0.0.1", "2130706433"])
 async def test_loopback_is_not_contacted_unless_allowed(web: loopback.Loopback, host: str) -> None:
     async with fetching(allow_networks=[]) as client:
-        failure = await refused(client.fetch(asking(web.url("/feed", host))))
+        failure = await refused(client.fetch(asking(web.url("/feed", host), port=web.port)))
 
     assert isinstance(failure, errors.BlockedError)
     assert (failure.code, failure.url) == ("address", web.url("/feed", host))
@@ -797,10 +797,10 @@ async def test_a_redirect_into_the_network_is_stopped_at_the_connection(
     web.answers["/feed"] = moved(other.url("/secret"))
 
     async with fetching(allow_networks=[web.address]) as client:
-        failure = await refused(client.fetch(asking(web.url("/feed"))))
+        failure = await refused(client.fetch(asking(web.url("/feed"), port=other.port)))
 
     assert isinstance(failure, errors.BlockedError)
-    assert failure.url == other.url("/secret")
+    assert (failure.code, failure.url) == ("address", other.url("/secret"))
     assert (web.connections, other.connections) == (1, 0)
 
 
@@ -889,3 +889,32 @@ async def test_a_bundle_that_holds_no_certificates_is_a_mistake_of_the_operator(
             pass
 
     assert "http.ca_bundle" in str(caught.value)
+
+
+async def test_a_large_body_waits_on_disk_and_is_gone_when_it_is_let_go(web: loopback.Loopback) -> None:
+    large = b"news " * 200_000
+    web.answers["/feed"] = Answer(body=gzip.compress(large), headers={"Content-Encoding": "gzip"})
+    async with fetching() as client, AsyncExitStack() as held:
+        response = await client.fetch(asking(web.url("/feed")), held)
+
+        assert isinstance(response.body, spool.Spooled)
+        assert (len(response.body), b"".join(spool.pieces(response.body))) == (len(large), large)
+        kept = Path(response.body._path)
+        assert kept.exists()
+        await held.aclose()
+        assert not kept.exists()
+
+
+async def test_a_disk_without_room_is_our_fault_and_said_so(
+    web: loopback.Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(spool, "NamedTemporaryFile", full)
+    web.answers["/feed"] = Answer(body=b"news " * 200_000)
+    async with fetching() as client, AsyncExitStack() as held:
+        failure = await refused(client.fetch(asking(web.url("/feed")), held))
+
+    assert (failure.code, "No space left" in str(failure)) == ("storage", True)
+    assert cadence.weight(failure.code) == 0.25

@@ -11,14 +11,14 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
 import httpcore2
 import httpx2
 
-from aggregator import __version__, cadence, clock, config, errors, markup, model
+from aggregator import __version__, cadence, clock, config, errors, markup, model, spool
 from aggregator.net import connections, decode, guard, hops, manners, robots, stream
 
 _MOST_REDIRECTS = 10
@@ -27,8 +27,10 @@ _CONNECT_LIMIT = 10.0
 _LONGEST_VALIDATOR = 1024
 # Real answers have some twenty; their size h11 bounds.
 _MOST_HEADERS = 200
-# Beyond these sizes only so many documents are in memory at a time.
+# Beyond these sizes only so many documents are at hand at a time, for what is made of them is several times as large.
 _LARGE = ((1 << 20, 4), (4 << 20, 1))
+# More of a body that somebody holds is on disk.
+_IN_MEMORY = 256 << 10
 # Our name in robots.txt, whatever user agent a source was given.
 _PRODUCT = "aggregator"
 
@@ -83,11 +85,12 @@ class Fetcher:
         """The document at `request.url`, after at most ten redirects. Raises FetchError, its `url` where it happened.
 
         `timeout` bounds all exchanges together; waiting for a host's turn does not count.
-        There is room for few large documents at a time: with `held`, until that is closed, otherwise until this returns.
+        There is room for few large documents at a time: with `held`, until that is closed, which is also how long those on disk stay
+        there; otherwise until this returns.
         """
         try:
             async with AsyncExitStack() as here:
-                hop, answer, took = await self._follow(request, held or here)
+                hop, answer, took = await self._follow(request, held or here, spooled=held is not None)
             return self._response(hop, answer, took)
         except errors.FetchError as exc:
             exc.url = exc.url or request.url
@@ -97,7 +100,9 @@ class Fetcher:
         """Whether `host` asked to be left alone, all of it."""
         return self._manners.paused_until(host) is not None
 
-    async def _follow(self, request: model.Request, held: AsyncExitStack) -> tuple[hops.Hop, hops.Answer, timedelta]:
+    async def _follow(
+        self, request: model.Request, held: AsyncExitStack, *, spooled: bool = False
+    ) -> tuple[hops.Hop, hops.Answer, timedelta]:
         """The last hop of a chain of redirects, and what was answered there."""
         hop, spent = hops.first(request, self._allowed), 0.0
         try:
@@ -107,7 +112,8 @@ class Fetcher:
                     self._manners.crawl_delay(hop.host, delay)
                 async with self._manners.turn(hop.host, heed_pause=request.heed_pause):
                     began = time.monotonic()
-                    answer = await self._exchange(request, hop, self._limit - spent, held)
+                    room = _Room(seats=self._seats, held=held, spooled=spooled)
+                    answer = await self._exchange(request, hop, self._limit - spent, room)
                     took = time.monotonic() - began
                     spent += took
                 self._manners.answered(hop.host, hop.name, answer.status, began=began, took=took)
@@ -127,15 +133,14 @@ class Fetcher:
         )
         async with AsyncExitStack() as held:
             _, answer, _ = await self._follow(request, held)
-        return robots.Copy(status=answer.status, body=answer.body)
+        return robots.Copy(status=answer.status, body=spool.crossing(answer.body))
 
     # ------------------------------------------------------------------------------------------------- one exchange
 
-    async def _exchange(self, request: model.Request, hop: hops.Hop, left: float, held: AsyncExitStack) -> hops.Answer:
+    async def _exchange(self, request: model.Request, hop: hops.Hop, left: float, room: "_Room") -> hops.Answer:
         watch = connections.Watch()
         try:
-            async with asyncio.timeout(left) as deadline:
-                room = _Room(seats=self._seats, held=held, deadline=deadline)
+            async with asyncio.timeout(left) as room.deadline:
                 with _edge(watch):
                     return await self._ask(request, hop, watch, room)
         except TimeoutError as exc:
@@ -158,7 +163,8 @@ class Fetcher:
         async with self._connections.answer(sent, hop.origin, watch, fresh=fresh) as response:
             watch.waiting_for = "the body of the answer"
             status, headers = response.status, _headers(response)
-            body, wire_bytes = b"", 0
+            body: spool.Body = b""
+            wire_bytes = 0
             if status == HTTPStatus.OK:
                 async with aclosing(response.aiter_stream()) as chunks:
                     body, wire_bytes = await _body(chunks, headers, request, room)
@@ -233,24 +239,62 @@ class Fetcher:
 
 @dataclass(slots=True, kw_only=True)
 class _Room:
-    """Where the body of one answer has its place in memory: beyond `enough` bytes it takes a seat, which `held` gives back."""
+    """Where the body of one answer has its place: in memory, or if it may be `spooled` on disk when it is larger; beyond `enough` bytes it
+    takes a seat. `held` gives both back."""
 
     seats: tuple[tuple[int, asyncio.Semaphore], ...]
     held: AsyncExitStack
-    deadline: asyncio.Timeout
+    spooled: bool = False
+    deadline: asyncio.Timeout | None = None
     enough: int = _LARGE[0][0]
+    size: int = 0
+    # Its value is the buffer itself, not a copy of many MB.
+    memory: io.BytesIO = field(default_factory=io.BytesIO)
+    disk: spool.Spooled | None = None
 
-    async def make(self, size: int) -> None:
+    async def add(self, piece: bytes) -> None:
+        """Put `piece` at the end of the body. Raises FetchError (`storage`)."""
+        self.size += len(piece)
+        if self.size > self.enough:
+            await self._make()
+        try:
+            if self.spooled and self.disk is None and self.size > _IN_MEMORY:
+                self._move()
+            if self.disk is None:
+                self.memory.write(piece)
+            else:
+                self.disk.write(piece)
+        except OSError as exc:
+            raise _unstorable(exc) from exc
+
+    def body(self) -> spool.Body:
+        """All that was added."""
+        return self.memory.getvalue() if self.disk is None else self.disk
+
+    async def _make(self) -> None:
         """Wait for room; the deadline waits too."""
-        began, ends = asyncio.get_running_loop().time(), self.deadline.when()
-        self.deadline.reschedule(None)
-        while self.seats and size > self.seats[0][0]:
+        loop = asyncio.get_running_loop()
+        began, ends = loop.time(), self.deadline.when() if self.deadline else None
+        if self.deadline is not None:
+            self.deadline.reschedule(None)
+        while self.seats and self.size > self.seats[0][0]:
             seat, self.seats = self.seats[0][1], self.seats[1:]
             await seat.acquire()
             self.held.callback(seat.release)
         self.enough = self.seats[0][0] if self.seats else sys.maxsize
-        if ends is not None:
-            self.deadline.reschedule(ends + asyncio.get_running_loop().time() - began)
+        if self.deadline is not None and ends is not None:
+            self.deadline.reschedule(ends + loop.time() - began)
+
+    def _move(self) -> None:
+        self.disk = spool.Spooled()
+        self.held.callback(self.disk.close)
+        self.disk.write(self.memory.getbuffer())
+        self.memory = io.BytesIO()
+
+
+def _unstorable(exc: OSError) -> errors.FetchError:
+    said = f"no room for the document in the folder for temporary files: {markup.line(exc.strerror or str(exc), 100)}"
+    return errors.FetchError(said, code="storage")
 
 
 def _context(settings: config.HttpSettings) -> ssl.SSLContext:
@@ -289,7 +333,7 @@ def _text(data: bytes) -> str:
 
 async def _body(
     chunks: AsyncIterator[bytes], headers: Mapping[str, str], request: model.Request, room: "_Room"
-) -> tuple[bytes, int]:
+) -> tuple[spool.Body, int]:
     """The decoded body and its size on the wire, each within the limit of `request`."""
     limit = request.max_bytes
     large = errors.TooLargeError(f"the document is larger than {decode.size(limit)}", code="too_large", status=200)
@@ -297,28 +341,25 @@ async def _body(
     if stated.isdigit() and int(stated) > limit and not request.cut:
         raise large
     decoder = decode.Decoder(headers.get("content-encoding", ""), limit)
-    # Its value is the buffer itself, not a copy of many MB.
-    body, wire_bytes = io.BytesIO(), 0
+    wire_bytes = 0
     try:
         async for chunk in chunks:
             if request.cut:
                 chunk = chunk[: limit - wire_bytes]  # noqa: PLW2901
                 if not chunk:
-                    return body.getvalue(), wire_bytes
+                    return room.body(), wire_bytes
             wire_bytes += len(chunk)
             if wire_bytes > limit:
                 raise large
             for piece in decoder.feed(chunk):
-                body.write(piece)
-                if body.tell() > room.enough:
-                    await room.make(body.tell())
+                await room.add(piece)
                 # A kilobyte may hold a megabyte of work: others get their turn in between.
                 await asyncio.sleep(0)
         decoder.finish()
     except errors.TooLargeError:
         if not request.cut:
             raise
-    return body.getvalue(), wire_bytes
+    return room.body(), wire_bytes
 
 
 def _validators(url: str, headers: Mapping[str, str]) -> model.Validators:

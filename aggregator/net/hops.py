@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import httpx2
 
-from aggregator import config, errors, markup, model
+from aggregator import config, errors, markup, model, spool
 from aggregator.net import guard
 
 MOVED = frozenset({301, 302, 303, 307, 308})
@@ -20,7 +20,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = b""
+    body: spool.Body = b""
     wire_bytes: int = 0
 
 
