@@ -32,9 +32,9 @@ _LONGEST_FRESH = timedelta(days=3650)
 _SOFT = 0.5
 _NETWORK = 0.25
 _SOFT_CODES = frozenset(
-    "http_404 http_408 http_429 timeout connect reset encoding_cut unasked_304 damaged empty worker crash".split()
+    "http_404 http_408 http_429 timeout connect reset encoding_cut unasked_304 damaged empty worker crash proxy_gateway".split()
 )
-_NETWORK_CODES = frozenset({"dns", "storage"})
+_NETWORK_CODES = frozenset({"dns", "storage", "proxy", "proxy_auth", "proxy_refused"})
 _GROWTH = 1.3
 _CEILING = timedelta(days=7)
 # Those who refuse know why, and are seldom moved by being asked again.

@@ -4,7 +4,7 @@ AggregatorError
 ├── ConfigError          the operator must change something: exit code 2, one line per mistake
 ├── FetchError           a request that brought no usable answer
 │   ├── BlockedError     we refuse to send it: address, scheme, port, redirect target
-│   ├── TransportError   no answer: dns, connect, tls, timeout, reset, protocol, encoding
+│   ├── TransportError   no answer: dns, connect, tls, timeout, reset, protocol, encoding, proxy
 │   ├── TooLargeError    more bytes than allowed, on the wire or decoded
 │   └── StatusError      an answer, and not the one we need
 │       └── GoneError    410: the publisher says it will not come back

@@ -38,6 +38,8 @@ _SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
 _WAITS = {
     "retry_after": "the host asked for it (Retry-After)",
     "robots_unreachable": "robots.txt cannot be had, so nothing may be fetched (RFC 9309)",
+    "proxy": "our own proxy cannot be reached",
+    "proxy_auth": "our own proxy does not let us in",
 }
 
 _log = log.logger("harvest")

@@ -76,7 +76,7 @@ class Request:
 
     `port`, which the source's own URL names, may be asked for besides the web's. `heed_pause`: whether a Retry-After that the
     host gave to another request holds for this one too. `heed_robots`: whether robots.txt is asked, as it is for pages.
-    `cut`: whether of a larger document the first `max_bytes` are enough.
+    `cut`: whether of a larger document the first `max_bytes` are enough. `proxy`: None for the general one, if there is one.
     """
 
     url: str
@@ -87,7 +87,7 @@ class Request:
     cookies: Mapping[str, str] = field(default_factory=dict)
     auth: tuple[str, str] | None = None
     user_agent: str | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     port: int | None = None
     heed_pause: bool = True
     heed_robots: bool = False

@@ -192,6 +192,9 @@ class Poller:
         retry_after = error.retry_after if isinstance(error, errors.FetchError) else None
         if self._outlook.outage and not was_outage:
             _log.warning("network.down", since=self._outlook.since, said="every source fails: probably our own network")
+        if blamed:
+            # The failures that are to be forgiven may still be on their way: written later, they would undo it.
+            await self._batch.aclose()
         if blamed or retry_after is not None:
             await asyncio.to_thread(self._write_failure, finished, host, retry_after, blamed)
         else:

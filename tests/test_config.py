@@ -341,6 +341,10 @@ def test_a_mistake_in_the_settings_is_one_line(line: str, mistake: str, files: F
         ("url: http:///feed", "sources[0].url: key given twice, first in line 3"),
         ("interval: 1m", "sources[0].interval: 1m is not within poll.min_interval, 5m, to poll.max_interval, 1d"),
         ("headers: {Host: a.example}", "sources[0].headers.Host: this header may not be set"),
+        (
+            "headers: {Proxy-Authorization: geheim}",
+            "sources[0].headers.Proxy-Authorization: this header may not be set",
+        ),
         ("headers: {x-forwarded-for: a}", "sources[0].headers.x-forwarded-for: this header may not be set"),
         ("headers: {'A:B': a}", "sources[0].headers['A:B']: expected the name of a header, found 'A:B'"),
         (
@@ -354,7 +358,16 @@ def test_a_mistake_in_the_settings_is_one_line(line: str, mistake: str, files: F
         ("tags: press", "sources[0].tags: expected a list, found 'press'"),
         ("language: English", "sources[0].language: expected a language code such as en or pt-BR, found 'English'"),
         ("websub: true", "sources[0].websub: not available in this version"),
-        ("proxy: 'http://ann:geheim@proxy:3128'", "sources[0].proxy: not available in this version"),
+        ("proxy: 'ftp://ann:geheim@proxy:3128'", "sources[0].proxy: expected http://host:port, https://…, socks5://…"),
+        ("proxy: 'http://ann:geheim@proxy'", "sources[0].proxy: expected host:port"),
+        ("proxy: 'http://ann:geheim@proxy:99999'", "sources[0].proxy: expected host:port"),
+        ("proxy: 'http://ann:geheim@proxy:3128/path'", "sources[0].proxy: expected http://host:port"),
+        ("proxy: 'http://ann%3A:geheim@proxy:3128'", "sources[0].proxy: a user may hold no colon"),
+        ("proxy: 'http://ann:geheim%0D%0AHost: b@proxy:3128'", "sources[0].proxy: a user may hold no colon"),
+        (f"proxy: 'socks5://ann:{'geheim' * 50}@proxy:1080'", "sources[0].proxy: SOCKS5 knows no user or password"),
+        ("proxy: 'http://ann:${PASSWORD}@proxy:3128'", "sources[0].proxy: the environment variable 'PASSWORD' is not"),
+        ("proxy: geheim", "sources[0].proxy: expected http://host:port"),
+        ("proxy: 12345", "sources[0].proxy: expected text (a number needs quotes), found a number"),
         ("include: [climate]", "sources[0].include: not available in this version"),
         ("exclude: [sport]", "sources[0].exclude: not available in this version"),
         ("auth: ann:${PASSWORD}", "sources[0].auth: the environment variable 'PASSWORD' is not set"),
@@ -403,9 +416,7 @@ def test_a_url_may_not_hold_a_password_and_the_complaint_does_not_repeat_it(file
     assert "geheim" not in mistake
 
 
-@pytest.mark.parametrize(
-    "line", ["publish: [{format: atom}]", "retention: 30d", "engine: cluster", "http: {proxy: 'http://proxy:3128'}"]
-)
+@pytest.mark.parametrize("line", ["publish: [{format: atom}]", "retention: 30d", "engine: cluster"])
 def test_a_key_whose_feature_does_not_exist_yet_is_refused(line: str, files: Files) -> None:
     files.write(main=line)
 
@@ -421,6 +432,86 @@ def test_such_a_key_may_say_that_it_is_off(files: Files) -> None:
     source = files.source("websub: no\ninclude: []\nexclude: []\nproxy: null")
 
     assert source.websub is False
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "host", "port", "user", "password"),
+    [
+        ("http://proxy.example:3128", "http", "proxy.example", 3128, "", ""),
+        ("http://proxy.example:3128/", "http", "proxy.example", 3128, "", ""),
+        ("https://ann:geheim@10.0.0.9:443", "https", "10.0.0.9", 443, "ann", "geheim"),
+        ("socks5://ann@[fd00::1]:1080", "socks5", "fd00::1", 1080, "ann", ""),
+        ("socks5h://proxy:1080", "socks5h", "proxy", 1080, "", ""),
+        ("http://ann:a@b/c?d:e%20f%25@proxy:3128", "http", "proxy", 3128, "ann", "a@b/c?d:e f%"),
+    ],
+)
+def test_a_proxy_is_a_url_with_a_port_whose_password_may_hold_anything(
+    text: str, scheme: str, host: str, port: int, user: str, password: str
+) -> None:
+    found = config.proxy_address(text)
+
+    assert (found.scheme, found.host, found.port, found.user, found.password) == (scheme, host, port, user, password)
+    assert "geheim" not in repr(found)
+
+
+def test_a_source_takes_the_password_of_its_proxy_from_the_environment_or_a_file(files: Files) -> None:
+    (files.root / "config/secret").write_text("geheim\n")
+
+    by_name = files.source("proxy: 'http://ann:${PASSWORD}@proxy:3128'", {"PASSWORD": "geheim"})
+    by_file = files.source("proxy: 'socks5://ann:${file:secret}@proxy:1080'")
+    direct = files.source("proxy: direct")
+
+    assert by_name.proxy == "http://ann:geheim@proxy:3128"
+    assert by_file.proxy == "socks5://ann:geheim@proxy:1080"
+    assert direct.proxy == config.DIRECT
+    assert "geheim" not in repr((by_name, by_file))
+
+
+def test_the_general_proxy_comes_from_the_file_or_the_environment(files: Files) -> None:
+    secret = files.root / "secret"
+    secret.write_text("https://ann:geheim@proxy:3129\n")
+    files.write(main="http: {proxy: 'http://proxy:3128'}")
+
+    written = files.load()
+    told = files.load({"AGGREGATOR_HTTP__PROXY": "socks5h://proxy:1080"})
+    filed = files.load({"AGGREGATOR_HTTP__PROXY_FILE": str(secret)})
+    off = files.load({"AGGREGATOR_HTTP__PROXY": "null"})
+
+    assert [each.http.proxy for each in (written, told, filed, off)] == [
+        "http://proxy:3128",
+        "socks5h://proxy:1080",
+        "https://ann:geheim@proxy:3129",
+        None,
+    ]
+    assert "geheim" not in repr(filed)
+
+
+@pytest.mark.parametrize(
+    ("value", "mistake"),
+    [
+        ("http://ann:${PASSWORD}@proxy:3128", "http.proxy: ${…} is filled in only in sources.yaml"),
+        ("direct", "http.proxy: expected http://host:port"),
+        ("http://ann:geheim@:3128", "http.proxy: expected host:port"),
+    ],
+)
+def test_a_mistaken_general_proxy_is_one_line_that_shows_no_secret(value: str, mistake: str, files: Files) -> None:
+    files.write(main=f"http: {{proxy: '{value}'}}")
+
+    (found,) = files.mistakes()
+
+    assert found.startswith(f"config/aggregator.yaml:1: {mistake}")
+    assert "geheim" not in found
+
+
+def test_socks_without_its_library_is_a_mistake_that_says_what_to_install(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    files.write(main="http: {proxy: 'socks5://ann:geheim@proxy:1080'}")
+
+    assert files.mistakes() == [
+        "config/aggregator.yaml:1: http.proxy: SOCKS5 needs the library socksio: pip install 'aggregator[socks]'"
+    ]
 
 
 def test_two_sources_of_one_name_or_url_are_refused_across_files_with_both_lines(files: Files) -> None:

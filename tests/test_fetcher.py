@@ -825,10 +825,11 @@ async def test_an_unknown_host_is_said_so(client: fetcher.Fetcher) -> None:
     assert (type(failure), failure.code) == (errors.TransportError, "dns")
 
 
-async def test_a_proxy_is_refused_rather_than_ignored(web: loopback.Loopback, client: fetcher.Fetcher) -> None:
-    failure = await refused(client.fetch(asking(web.url("/feed"), proxy="http://proxy.example:3128")))
+async def test_what_is_no_proxy_is_refused_rather_than_ignored(web: loopback.Loopback, client: fetcher.Fetcher) -> None:
+    failure = await refused(client.fetch(asking(web.url("/feed"), proxy="ftp://me:geheim@proxy.example")))
 
     assert (failure.code, web.connections) == ("proxy", 0)
+    assert "geheim" not in str(failure)
 
 
 async def test_tls_checks_the_name_in_the_url_wherever_the_connection_goes(authority: trustme.CA, bundle: Path) -> None:

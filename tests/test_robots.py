@@ -41,12 +41,14 @@ class Host:
     def __init__(self, answer: robots.Copy | errors.FetchError | bytes = b"", shelf: Shelf | None = None) -> None:
         self.answer, self.now, self.shelf = answer, make.NOW, shelf or Shelf()
         self.asked: list[str] = []
+        self.by: list[str | None] = []
         self.open = asyncio.Event()
         self.open.set()
         self.robots = robots.Robots(fetch=self._fetch, shelf=self.shelf, clock=lambda: self.now)
 
-    async def _fetch(self, url: str) -> robots.Copy:
+    async def _fetch(self, url: str, proxy: str | None) -> robots.Copy:
         self.asked.append(url)
+        self.by.append(proxy)
         await self.open.wait()
         if isinstance(self.answer, errors.FetchError):
             raise self.answer
@@ -197,6 +199,23 @@ async def test_bytes_that_are_no_text_spoil_only_themselves(body: bytes) -> None
 
     assert await host.verdict() == "robots"
     assert "\x00" not in (host.record.robots or "")
+
+
+async def test_it_is_asked_for_by_the_proxy_of_the_page_and_then_known_whatever_the_way() -> None:
+    host = Host()
+
+    await host.robots.check(PAGE, "aggregator", "http://proxy.example:3128")
+    await host.robots.check(PAGE, "aggregator")
+
+    assert host.by == ["http://proxy.example:3128"]
+
+
+@pytest.mark.parametrize("code", ["proxy", "proxy_auth", "proxy_refused"])
+async def test_what_our_own_proxy_says_is_no_word_of_the_host(code: str) -> None:
+    host = Host(errors.TransportError("the proxy is away", code=code))
+
+    assert await host.verdict() == code
+    assert host.shelf.records == {}
 
 
 async def test_robots_txt_itself_may_always_be_fetched_and_needs_no_asking() -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, select, text, update
 
 from aggregator import app, config, model, upkeep
 from aggregator.store import db, tables
-from tests import loopback
+from tests import loopback, scripted_proxy
 
 WORDS = " ".join(f"The minister said on day {n} that carbon markets would grow." for n in range(40))
 PARAGRAPH = "Nobody in the hall had expected it, and so the applause came late, after the doors had closed behind him."
@@ -379,3 +379,47 @@ async def test_what_a_feed_says_cannot_break_the_store(bench: Bench) -> None:
     assert len(rows) == 2
     assert all("\x00" not in row["title"] for row in rows)
     assert not any((row["url"] or "").startswith("javascript") for row in rows)
+
+
+class Behind(Bench):
+    """Three sources on three hosts, which only `proxy` can find."""
+
+    proxy: str = ""
+
+    def settings(self, *names: str, **harvest: Any) -> config.Settings:
+        straight = super().settings(**harvest)
+        feeds = [{"name": name, "url": f"http://{name}.example/{name}.xml"} for name in names]
+        return straight.model_copy(
+            update={
+                "http": straight.http.model_copy(update={"proxy": self.proxy, "allow_networks": ()}),
+                "sources": tuple(config.SourceConfig.model_validate(feed) for feed in feeds),
+            }
+        )
+
+
+async def test_a_proxy_that_fails_is_blamed_on_no_source_and_costs_no_page(tmp_path: Path, database_url: str) -> None:
+    names = ("one", "two", "three")
+    async with loopback.server(tmp_path) as server:
+        behind = Behind(server, database_url)
+        async with scripted_proxy.serve(auth="reader:geheim") as proxy:
+            proxy.names = {f"{name}.example:80": server.http for name in names}
+            for n, name in enumerate(names):
+                server.serve(f"/{name}.xml", _rss(_entry(n, f"http://{name}.example/page")))
+            server.serve("/page", PAGE.encode(), content_type="text/html")
+            behind.proxy = proxy.url("reader:geheim")
+            await behind.round(*names, harvests=False)
+        await behind.round(*names)
+        while_down = behind.rows("SELECT * FROM sources")
+        items = behind.rows("SELECT state, attempts FROM items")
+        async with scripted_proxy.serve() as proxy:
+            proxy.names = {f"{name}.example:80": server.http for name in names}
+            behind.proxy = proxy.url()
+            behind.due()
+            await behind.round(*names)
+
+    assert [report.error_code for report in behind.polls] == [None] * 3 + ["proxy"] * 3 + [None] * 3
+    assert {(row["state"], row["failures"]) for row in while_down} == {("active", 0.0)}
+    assert "probably our own network" in str(while_down)
+    assert "geheim" not in str(while_down) + str(behind.rows("SELECT * FROM polls"))
+    assert {(row["state"], row["attempts"]) for row in items} == {("pending", 0)}
+    assert {row["state"] for row in behind.rows("SELECT state FROM items")} == {"ok"}

@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 from aggregator import errors
 from aggregator.config import document
 from aggregator.config.document import redact
-from aggregator.config.kinds import workers_for
+from aggregator.config.kinds import DIRECT, ProxyAddress, proxy_address, workers_for
 from aggregator.config.sections import (
     AdoptRedirect,
     AggregatorFile,
@@ -33,6 +33,7 @@ from aggregator.config.sections import (
 )
 
 __all__ = [
+    "DIRECT",
     "AdoptRedirect",
     "AggregatorFile",
     "HarvestSettings",
@@ -40,6 +41,7 @@ __all__ = [
     "LogSettings",
     "PerHost",
     "PollSettings",
+    "ProxyAddress",
     "Select",
     "Settings",
     "SourceConfig",
@@ -48,6 +50,7 @@ __all__ = [
     "Topic",
     "WebSettings",
     "load",
+    "proxy_address",
     "redact",
     "schema",
     "workers_for",

@@ -1,19 +1,25 @@
 """The kinds of value that a key may hold: which texts are accepted, and the words that say so when one is not."""
 
+import importlib.util
 import ipaddress
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 # Each is a process that may hold 512 MB.
 MAX_WORKERS = 8
-# They name the request, the connection, or a user to the proxy in front of an internal service (CVE-2025-46341).
-RESERVED_HEADERS = re.compile("host|x-forwarded-.*|remote-user|content-length|connection|transfer-encoding", re.I)
+# They name the request, the connection, or a user to a proxy: ours, or one in front of an internal service (CVE-2025-46341).
+RESERVED_HEADERS = re.compile(
+    "host|x-forwarded-.*|remote-user|content-length|connection|transfer-encoding|proxy-authorization", re.I
+)
+# In place of a proxy: none, not even the general one.
+DIRECT = "direct"
 
 # A host with a dot in it, and a path: `news.example/feed`.
 _BARE = re.compile(r"(?:[\w-]+\.)+[^\W\d_][\w-]+(?::[0-9]{1,5})?/\S*")
@@ -21,6 +27,9 @@ _SPAN = re.compile("(?=.)(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(
 _SIZE = re.compile("([0-9]{1,12}) ?(B|[kKMG]B|[KMG]iB)?")
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\*)):([0-9]{1,5})")
+# The password ends at the last `@`, and may hold any other where the operator did not encode it.
+_PROXY = re.compile(r"(https?|socks5h?)://(?:([^:\x00-\x1f\x7f]+):?([^\x00-\x1f\x7f]*)@)?([^@/]+)/?")
+_LONGEST_SOCKS = 255  # RFC 1929
 
 
 def _duration(value: object) -> object:
@@ -132,6 +141,53 @@ def address(text: str, *, lowest: int = 1, any_host: bool = False) -> tuple[str,
     raise ValueError(f"expected host:port{' or *:port' if any_host else ''}, an IPv6 address in [brackets]")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyAddress:
+    """A proxy taken apart; `user` is empty where it wants none."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+
+def proxy_address(text: str) -> ProxyAddress:
+    """`http://user:password@host:port`, also of https, socks5 and socks5h, taken apart. Raises ValueError, which does not show it."""
+    match = _PROXY.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            "expected http://host:port, https://…, socks5://… or socks5h://…, with user:password@ if need be"
+        )
+    scheme, user, password, where = match.groups(default="")
+    host, port = address(where)
+    user, password = unquote(user), unquote(password)
+    socks = scheme.startswith("socks")
+    if socks and max(len(user.encode()), len(password.encode())) > _LONGEST_SOCKS:
+        raise ValueError(f"SOCKS5 knows no user or password of more than {_LONGEST_SOCKS} bytes")
+    if not (user + password).isprintable() or (":" in user and not socks):
+        raise ValueError("a user may hold no colon, and neither user nor password control characters")
+    return ProxyAddress(scheme=scheme, host=host, port=port, user=user, password=password)
+
+
+def _proxy(text: str) -> str:
+    if proxy_address(text).scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
+        raise ValueError("SOCKS5 needs the library socksio: pip install 'aggregator[socks]'")
+    return text
+
+
+def _general_proxy(text: str) -> str:
+    if "${" in text:
+        raise ValueError(
+            "${…} is filled in only in sources.yaml: put a proxy with a password into AGGREGATOR_HTTP__PROXY, or its file into …_FILE"
+        )
+    return _proxy(text)
+
+
+def _own_proxy(text: str) -> str:
+    return text if text == DIRECT else _proxy(text)
+
+
 def _listenable(text: str) -> str:
     address(text, lowest=0)
     return text
@@ -234,6 +290,8 @@ Listen = Annotated[str, AfterValidator(_listenable)]
 Target = Annotated[str, AfterValidator(_reachable)]
 Replaced = Annotated[str, AfterValidator(_reached)]
 Network = Annotated[str, AfterValidator(_network)]
+GeneralProxy = Annotated[str, AfterValidator(_general_proxy)]
+SourceProxy = Annotated[str, AfterValidator(_own_proxy)]
 Database = Annotated[str, AfterValidator(_database)]
 # Keys of the contract whose feature does not exist yet: refused rather than ignored.
 Unbuilt = BeforeValidator(_unbuilt)

@@ -85,7 +85,7 @@ class HttpSettings(Section):
     allow_networks: tuple[kinds.Network, ...] = ()
     ca_bundle: Path | None = None
     connect_to: dict[kinds.Replaced, kinds.Target] = {}
-    proxy: Annotated[str | None, kinds.Unbuilt] = Field(default=None, repr=False)
+    proxy: kinds.GeneralProxy | None = Field(default=None, repr=False)
 
     @field_validator("ca_bundle")
     @classmethod
@@ -133,7 +133,7 @@ class SourceConfig(Section):
     headers: dict[kinds.HeaderName, kinds.HeaderValue] = Field(default={}, repr=False)
     cookies: dict[kinds.CookieName, kinds.CookieValue] = Field(default={}, repr=False)
     auth: kinds.Credentials | None = Field(default=None, repr=False)
-    proxy: Annotated[str | None, kinds.Unbuilt] = Field(default=None, repr=False)
+    proxy: kinds.SourceProxy | None = Field(default=None, repr=False)
     user_agent: kinds.Sendable | None = None
     select: Annotated[Select, kinds.Commented] = Field(default_factory=Select)
     include: Annotated[tuple[str, ...], kinds.Unbuilt] = ()

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httpcore2
 
@@ -27,6 +27,18 @@ class Watch:
 
     waiting_for: str = HEADERS
     connected: bool = False
+
+
+class Route(Protocol):
+    """A way to a server that is not the straight one: a proxy."""
+
+    def connection(
+        self, origin: httpcore2.Origin, context: ssl.SSLContext, watch: Watch, keep: float
+    ) -> httpcore2.AsyncConnectionInterface: ...
+
+
+# What a kept connection leads to: an origin, and by which route if not straight.
+_End = Origin | tuple[bytes, bytes, int, Route]
 
 
 class _Noting(httpcore2.AsyncNetworkBackend):
@@ -58,17 +70,18 @@ class Connections:
     def __init__(self, context: ssl.SSLContext, backend: httpcore2.AsyncNetworkBackend) -> None:
         self._context, self._backend = context, backend
         # The longest idle first; one key per connection, for an origin may have several.
-        self._idle: OrderedDict[httpcore2.AsyncHTTPConnection, tuple[Origin, float]] = OrderedDict()
+        self._idle: OrderedDict[httpcore2.AsyncConnectionInterface, tuple[_End, float]] = OrderedDict()
 
     @asynccontextmanager
     async def answer(
-        self, request: httpcore2.Request, origin: Origin, watch: Watch, *, fresh: bool
+        self, request: httpcore2.Request, origin: Origin, watch: Watch, *, fresh: bool, route: Route | None = None
     ) -> AsyncIterator[httpcore2.Response]:
         """The answer to `request`, its body still to be read; `fresh` wants a new connection for it.
 
-        Raises httpcore2's exceptions.
+        Raises httpcore2's exceptions, and FetchError.
         """
-        connection = (None if fresh else self._kept(origin)) or self._new(request.url.origin, watch)
+        end = origin if route is None else (*origin, route)
+        connection = (None if fresh else self._kept(end)) or self._new(request.url.origin, watch, route)
         try:
             response = await connection.handle_async_request(request)
             try:
@@ -78,7 +91,7 @@ class Connections:
         except BaseException:
             await connection.aclose()
             raise
-        await self._keep(connection, origin)
+        await self._keep(connection, end)
 
     async def aclose(self) -> None:
         """Close those that are kept."""
@@ -86,7 +99,9 @@ class Connections:
             connection, _ = self._idle.popitem()
             await connection.aclose()
 
-    def _new(self, origin: httpcore2.Origin, watch: Watch) -> httpcore2.AsyncHTTPConnection:
+    def _new(self, origin: httpcore2.Origin, watch: Watch, route: Route | None) -> httpcore2.AsyncConnectionInterface:
+        if route is not None:
+            return route.connection(origin, self._context, watch, _KEPT_SECONDS)
         return httpcore2.AsyncHTTPConnection(
             origin=origin,
             ssl_context=self._context,
@@ -94,17 +109,17 @@ class Connections:
             keepalive_expiry=_KEPT_SECONDS,
         )
 
-    def _kept(self, origin: Origin) -> httpcore2.AsyncHTTPConnection | None:
+    def _kept(self, end: _End) -> httpcore2.AsyncConnectionInterface | None:
         for connection, (kept, _) in reversed(self._idle.items()):
-            if kept == origin and not connection.has_expired():
+            if kept == end and not connection.has_expired():
                 del self._idle[connection]
                 return connection
         return None
 
-    async def _keep(self, connection: httpcore2.AsyncHTTPConnection, origin: Origin) -> None:
+    async def _keep(self, connection: httpcore2.AsyncConnectionInterface, end: _End) -> None:
         now = time.monotonic()
         if connection.is_idle():
-            self._idle[connection] = (origin, now + _KEPT_SECONDS)
+            self._idle[connection] = (end, now + _KEPT_SECONDS)
         else:
             await connection.aclose()
         while self._idle:

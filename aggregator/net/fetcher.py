@@ -19,7 +19,7 @@ import httpcore2
 import httpx2
 
 from aggregator import __version__, cadence, clock, config, errors, markup, model, spool
-from aggregator.net import connections, decode, guard, hops, manners, robots, stream
+from aggregator.net import connections, decode, guard, hops, manners, proxies, robots, stream
 
 _MOST_REDIRECTS = 10
 _CONNECT_LIMIT = 10.0
@@ -39,8 +39,9 @@ _BROKEN_OFF = ("disconnected without", "peer closed connection")
 
 
 def personal(request: model.Request, source: config.SourceConfig) -> model.Request:
-    """`request` with what the source's configuration adds: its user agent and its port anywhere; its headers, cookies and password
-    only on the site it names, which may have moved from http to https."""
+    """`request` with what the source's configuration adds: its proxy, its user agent and its port anywhere; its headers, cookies and
+    password only on the site it names, which may have moved from http to https."""
+    request = replace(request, proxy=source.proxy or request.proxy)
     try:
         named, asked = guard.parsed(source.url), guard.parsed(request.url)
         here, home = hops.origin(asked), hops.origin(named)
@@ -65,12 +66,11 @@ class Fetcher:
         shelf: robots.Shelf | None = None,
         now: clock.Clock = clock.now,
     ) -> None:
-        if settings.proxy is not None:
-            raise errors.ConfigError("http.proxy: not available in this version")
         self._manners, self._now, self._limit = manners, now, settings.timeout.total_seconds()
         self._allowed = guard.Allowed.of(settings.allow_networks)
         backend = guard.Guard(allowed=self._allowed, connect_to=settings.connect_to)
         self._connections = connections.Connections(_context(settings), backend)
+        self._proxies = proxies.Proxies(settings.proxy)
         self._robots = robots.Robots(fetch=self._robots_txt, shelf=shelf, clock=now) if shelf is not None else None
         self._seats = tuple((size, asyncio.Semaphore(count)) for size, count in _LARGE)
         self._user_agent = f"{_PRODUCT}/{__version__}" + (f" (+{settings.contact})" if settings.contact else "")
@@ -106,9 +106,12 @@ class Fetcher:
         """The last hop of a chain of redirects, and what was answered there."""
         hop, spent = hops.first(request, self._allowed), 0.0
         try:
+            proxied = self._proxies.of(request.proxy) is not None
             for _ in range(_MOST_REDIRECTS + 1):
+                if proxied:
+                    guard.unresolved(hop.url, self._allowed)
                 if request.heed_robots and self._robots is not None:
-                    delay = await self._robots.check(hop.name, _PRODUCT)
+                    delay = await self._robots.check(hop.name, _PRODUCT, request.proxy)
                     self._manners.crawl_delay(hop.host, delay)
                 async with self._manners.turn(hop.host, heed_pause=request.heed_pause):
                     began = time.monotonic()
@@ -125,11 +128,11 @@ class Fetcher:
             exc.url = exc.url or hop.name
             raise
 
-    async def _robots_txt(self, url: str) -> robots.Copy:
+    async def _robots_txt(self, url: str, proxy: str | None) -> robots.Copy:
         # Whoever asks may ask for a page there.
         port = guard.port_of(guard.parsed(url))
         request = model.Request(
-            url=url, accept="text/plain, */*;q=0.1", max_bytes=robots.MOST_BYTES, cut=True, port=port
+            url=url, accept="text/plain, */*;q=0.1", max_bytes=robots.MOST_BYTES, cut=True, port=port, proxy=proxy
         )
         async with AsyncExitStack() as held:
             _, answer, _ = await self._follow(request, held)
@@ -159,8 +162,8 @@ class Fetcher:
     async def _once(
         self, request: model.Request, hop: hops.Hop, watch: connections.Watch, room: "_Room", *, fresh: bool
     ) -> hops.Answer:
-        sent = self._sent(request, hop)
-        async with self._connections.answer(sent, hop.origin, watch, fresh=fresh) as response:
+        sent, route = self._sent(request, hop), self._proxies.of(request.proxy)
+        async with self._connections.answer(sent, hop.origin, watch, fresh=fresh, route=route) as response:
             watch.waiting_for = "the body of the answer"
             status, headers = response.status, _headers(response)
             body: spool.Body = b""

@@ -33,6 +33,13 @@ _LEAST_PORT = 1024
 # Names and addresses, once httpx2 has turned other alphabets into these letters; it lets much else through, percent-encoded.
 _HOST = re.compile(rb"[0-9A-Za-z._:-]+")
 
+# What ends in a number is an address to whoever looks it up (WHATWG URL §4.2, "ends in a number"; inet_aton).
+_NUMERIC = re.compile("(?:^|[.])(?:[0-9]+|0x[0-9a-f]*)$")
+# RFC 6761, 6762 and 8375, what /etc/hosts has, and the name that ICANN keeps for private use. A name without a dot is completed by
+# the search list of whoever looks it up.
+_LOCAL = (".localhost", ".local", ".localdomain", ".internal", ".home.arpa")
+_LONGEST_NAME = 253  # RFC 1035 §2.3.4, written with dots
+
 _LOOKUPS = 16
 _LOOKUP_LIMIT = 8.0
 # Of a name with more addresses than these the rest is not tried: it would not be reached within the limit.
@@ -180,6 +187,7 @@ class Allowed:
 
 
 NOTHING = Allowed()
+EVERYWHERE = Allowed(networks=((ipaddress.ip_network("0.0.0.0/0"), None), (ipaddress.ip_network("::/0"), None)))
 
 
 def check(address: str, port: int, allowed: Allowed = NOTHING) -> str | None:
@@ -198,6 +206,29 @@ def check(address: str, port: int, allowed: Allowed = NOTHING) -> str | None:
         if inner in network:
             return name
     return "not public" if inner.version == 6 and inner not in _PUBLIC_6 else None
+
+
+def unresolved(url: httpx2.URL, allowed: Allowed = NOTHING) -> None:
+    """Refuse `url`, whose name is looked up by a proxy, for what its host says by itself: an address that may not be contacted, or a
+    name that leads to no public one. Raises BlockedError (`address`).
+    """
+    host, port = url.raw_host.decode("ascii").lower(), port_of(url)
+    if not allowed.names(host, port) and (flaw := _spelled(host, port, allowed)) is not None:
+        said = f"{markup.line(host, 100)} is not a public address ({flaw}); http.allow_networks does not list it"
+        raise errors.BlockedError(said, code="address")
+
+
+def _spelled(host: str, port: int, allowed: Allowed) -> str | None:
+    bare = host.rstrip(".")
+    with suppress(ValueError):
+        return check(str(ipaddress.ip_address(bare)), port, allowed)
+    if _NUMERIC.search(bare):
+        # Octal to some, decimal to others: 010.0.0.1 is 8.0.0.1 or 10.0.0.1, and the proxy chooses.
+        return "an address in an unusual spelling"
+    if len(bare) > _LONGEST_NAME:
+        return "longer than any name"
+    local = "." not in bare or bare.endswith(_LOCAL)
+    return "a local name" if local else None
 
 
 def _inner(address: _Address) -> _Address:

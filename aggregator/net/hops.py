@@ -51,8 +51,6 @@ class Hop:
 
 def first(request: model.Request, allowed: guard.Allowed = guard.NOTHING) -> Hop:
     """Where `request` goes. Raises BlockedError."""
-    if request.proxy is not None:
-        raise errors.BlockedError("a proxy for one source is not available in this version", code="proxy")
     url = guard.checked(request.url, port=request.port, allowed=allowed)
     # A user and password in it are neither sent nor told.
     name = request.url if "@" not in request.url else str(url)

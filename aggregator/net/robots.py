@@ -32,6 +32,8 @@ _LONGEST_DELAY = 60.0
 _PATH = "/robots.txt"
 # RFC 9309 §2.3.1.2: after too many redirects it counts as absent; so it does where they lead nowhere.
 _ASTRAY = frozenset({"redirects", "redirect_loop", "bad_redirect"})
+# The host was not asked, and what our own proxy says is no word of its.
+_NOT_THEIRS = frozenset({"retry_after", "proxy", "proxy_auth", "proxy_refused"})
 _TOO_MANY_REQUESTS, _SERVER_ERROR = 429, 500
 
 # Google's parser cuts lines there, robots.cc `kMaxLineLen`.
@@ -73,7 +75,9 @@ class _Known:
 class Robots:
     """One request a day to a host, shared by all who wait for it. `aclose` ends those under way."""
 
-    def __init__(self, *, fetch: Callable[[str], Awaitable[Copy]], shelf: Shelf, clock: clock.Clock) -> None:
+    def __init__(
+        self, *, fetch: Callable[[str, str | None], Awaitable[Copy]], shelf: Shelf, clock: clock.Clock
+    ) -> None:
         self._fetch, self._shelf, self._clock = fetch, shelf, clock
         self._memory: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._taken = 0
@@ -87,8 +91,9 @@ class Robots:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
 
-    async def check(self, url: str, agent: str) -> float | None:
-        """The crawl delay in seconds that the host of `url` asks of `agent` (a product token), if any; at most a minute.
+    async def check(self, url: str, agent: str, proxy: str | None = None) -> float | None:
+        """The crawl delay in seconds that the host of `url` asks of `agent` (a product token), if any; at most a minute. It is asked
+        for by way of `proxy`, as the page will be; what is known already is known whatever the way.
 
         Raises BlockedError (`robots`) where its robots.txt forbids the page, FetchError (`robots_unreachable`, `retry_after`) where it
         cannot be had, the FetchError of the request where it could not even be made, and StoreError.
@@ -96,7 +101,7 @@ class Robots:
         host, address, path = _placed(url)
         if path.partition("?")[0] == _PATH:
             return None
-        known = await self._known(host, address, agent)
+        known = await self._known(host, address, agent, proxy)
         if known.rules is None:
             said = f"robots.txt of {host} cannot be had ({known.error}); it is asked for again at {known.ask_at:%Y-%m-%d %H:%M} UTC"
             raise errors.FetchError(said, code="robots_unreachable", retry_after=known.ask_at, url=url)
@@ -106,7 +111,7 @@ class Robots:
 
     # ---------------------------------------------------------------------------------------------------- what is known
 
-    async def _known(self, host: str, address: str, agent: str) -> _Known:
+    async def _known(self, host: str, address: str, agent: str, proxy: str | None) -> _Known:
         key, now = (host, agent), self._clock()
         known = self._memory.get(key)
         # What was learned in the future was learned by a clock that was wrong.
@@ -115,7 +120,7 @@ class Robots:
             return known
         flight = self._flights.get(key)
         if flight is None:
-            flight = self._flights[key] = asyncio.create_task(self._learn(host, address, agent))
+            flight = self._flights[key] = asyncio.create_task(self._learn(host, address, agent, proxy))
             flight.add_done_callback(lambda done: self._landed(key, done))
         return await asyncio.shield(flight)
 
@@ -125,13 +130,13 @@ class Robots:
             # Whoever waited has been told; if nobody did, nobody needs to be.
             flight.exception()
 
-    async def _learn(self, host: str, address: str, agent: str) -> _Known:
+    async def _learn(self, host: str, address: str, agent: str, proxy: str | None) -> _Known:
         # Another agent asks for the same document.
         async with self._locks.setdefault(host, asyncio.Lock()):
             record = await asyncio.to_thread(self._shelf.recall, host) or model.HostRecord(host=host)
             fresh = _fresh(record, self._clock())
             if not fresh:
-                record = await self._asked(record, address)
+                record = await self._asked(record, address, proxy)
             known = await asyncio.to_thread(_read, record, agent, self._clock())
             self._remember((host, agent), known)
             if not fresh:
@@ -139,13 +144,13 @@ class Robots:
                 await asyncio.to_thread(self._shelf.keep, replace(record, crawl_delay=delay))
         return known
 
-    async def _asked(self, record: model.HostRecord, address: str) -> model.HostRecord:
+    async def _asked(self, record: model.HostRecord, address: str, proxy: str | None) -> model.HostRecord:
         """`record` with what the host answers now."""
         try:
-            copy = await self._fetch(address)
+            copy = await self._fetch(address, proxy)
         except errors.FetchError as exc:
             refused = isinstance(exc, errors.BlockedError) and exc.url in (None, address)
-            if refused or exc.code == "retry_after":
+            if refused or exc.code in _NOT_THEIRS:
                 # The page would meet the same refusal, which says nothing about robots.txt.
                 raise
             if exc.code not in _ASTRAY:
