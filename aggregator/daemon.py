@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import uvicorn
 
-from aggregator import app, clock, config, errors, log, metrics, upkeep
+from aggregator import app, clock, config, diagnosis, errors, log, metrics, upkeep
 from aggregator.store import db
 from aggregator.web import page
 
@@ -58,6 +58,13 @@ def once(
         closing(app.open_store(settings, alone=lock)) as store,
     ):
         return asyncio.run(_round(settings, store, observers, names, harvests))
+
+
+def examine(
+    settings: config.Settings, sources: Sequence[config.SourceConfig], observe: Callable[[diagnosis.Diagnosis], None]
+) -> tuple[diagnosis.Diagnosis, ...]:
+    """A live check of `sources`, in their order. Opens no database and no port, so that it may run beside a daemon."""
+    return asyncio.run(_examined(settings, sources, observe))
 
 
 def _give_memory_back() -> None:
@@ -175,6 +182,16 @@ async def _round(
         stopped.cancel()
         await opened.engine.drain(app.DRAIN)
         await opened.aclose()
+
+
+async def _examined(
+    settings: config.Settings, sources: Sequence[config.SourceConfig], observe: Callable[[diagnosis.Diagnosis], None]
+) -> tuple[diagnosis.Diagnosis, ...]:
+    practice = app.Practice(settings)
+    try:
+        return await practice.doctor.examine_all(sources, observe)
+    finally:
+        await practice.aclose()
 
 
 def _stamps(settings: config.Settings) -> tuple[object, ...]:

@@ -18,8 +18,8 @@ from http import HTTPStatus
 import httpcore2
 import httpx2
 
-from aggregator import __version__, cadence, clock, config, errors, markup, model
-from aggregator.net import connections, decode, guard, hops, manners, robots, stream
+from aggregator import __version__, cadence, clock, config, diagnosis, errors, markup, model
+from aggregator.net import connections, decode, guard, hops, manners, robots, stream, trail
 
 _MOST_REDIRECTS = 10
 _CONNECT_LIMIT = 10.0
@@ -67,8 +67,8 @@ class Fetcher:
             raise errors.ConfigError("http.proxy: not available in this version")
         self._manners, self._now, self._limit = manners, now, settings.timeout.total_seconds()
         self._allowed = guard.Allowed.of(settings.allow_networks)
-        backend = guard.Guard(allowed=self._allowed, connect_to=settings.connect_to)
-        self._connections = connections.Connections(_context(settings), backend)
+        self._guard = guard.Guard(allowed=self._allowed, connect_to=settings.connect_to)
+        self._connections = connections.Connections(_context(settings), self._guard)
         self._robots = robots.Robots(fetch=self._robots_txt, shelf=shelf, clock=now) if shelf is not None else None
         self._seats = tuple((size, asyncio.Semaphore(count)) for size, count in _LARGE)
         self._user_agent = f"{_PRODUCT}/{__version__}" + (f" (+{settings.contact})" if settings.contact else "")
@@ -79,15 +79,18 @@ class Fetcher:
             await self._robots.aclose()
         await self._connections.aclose()
 
-    async def fetch(self, request: model.Request, held: AsyncExitStack | None = None) -> model.Response:
+    async def fetch(
+        self, request: model.Request, held: AsyncExitStack | None = None, told: trail.Trail | None = None
+    ) -> model.Response:
         """The document at `request.url`, after at most ten redirects. Raises FetchError, its `url` where it happened.
 
         `timeout` bounds all exchanges together; waiting for a host's turn does not count.
         There is room for few large documents at a time: with `held`, until that is closed, otherwise until this returns.
+        `told` learns of every exchange.
         """
         try:
             async with AsyncExitStack() as here:
-                hop, answer, took = await self._follow(request, held or here)
+                hop, answer, took = await self._follow(request, held or here, told)
             return self._response(hop, answer, took)
         except errors.FetchError as exc:
             exc.url = exc.url or request.url
@@ -97,7 +100,19 @@ class Fetcher:
         """Whether `host` asked to be left alone, all of it."""
         return self._manners.paused_until(host) is not None
 
-    async def _follow(self, request: model.Request, held: AsyncExitStack) -> tuple[hops.Hop, hops.Answer, timedelta]:
+    async def addresses(self, request: model.Request) -> tuple[diagnosis.Address, ...]:
+        """Where the host of `request` is, as far as looking it up tells. Raises FetchError."""
+        hop = hops.first(request, self._allowed)
+        return await self._guard.look_up(hop.host, guard.port_of(hop.url))
+
+    async def permitted(self, request: model.Request) -> float | None:
+        """The crawl delay that the host's robots.txt asks for. Raises what keeps `request`, for a page, from being sent."""
+        hop = hops.first(request, self._allowed)
+        return await self._robots.check(hop.name, _PRODUCT) if self._robots is not None else None
+
+    async def _follow(
+        self, request: model.Request, held: AsyncExitStack, told: trail.Trail | None = None
+    ) -> tuple[hops.Hop, hops.Answer, timedelta]:
         """The last hop of a chain of redirects, and what was answered there."""
         hop, spent = hops.first(request, self._allowed), 0.0
         try:
@@ -107,7 +122,7 @@ class Fetcher:
                     self._manners.crawl_delay(hop.host, delay)
                 async with self._manners.turn(hop.host, heed_pause=request.heed_pause):
                     began = time.monotonic()
-                    answer = await self._exchange(request, hop, self._limit - spent, held)
+                    answer = await self._exchange(request, hop, self._limit - spent, held, told)
                     took = time.monotonic() - began
                     spent += took
                 self._manners.answered(hop.host, hop.name, answer.status, began=began, took=took)
@@ -131,8 +146,12 @@ class Fetcher:
 
     # ------------------------------------------------------------------------------------------------- one exchange
 
-    async def _exchange(self, request: model.Request, hop: hops.Hop, left: float, held: AsyncExitStack) -> hops.Answer:
-        watch = connections.Watch()
+    async def _exchange(
+        self, request: model.Request, hop: hops.Hop, left: float, held: AsyncExitStack, told: trail.Trail | None = None
+    ) -> hops.Answer:
+        watch = connections.Watch(told=told)
+        if told is not None:
+            told.asked(hop.name)
         try:
             async with asyncio.timeout(left) as deadline:
                 room = _Room(seats=self._seats, held=held, deadline=deadline)
@@ -158,6 +177,8 @@ class Fetcher:
         async with self._connections.answer(sent, hop.origin, watch, fresh=fresh) as response:
             watch.waiting_for = "the body of the answer"
             status, headers = response.status, _headers(response)
+            if watch.told is not None:
+                watch.told.answered(status, headers, response)
             body, wire_bytes = b"", 0
             if status == HTTPStatus.OK:
                 async with aclosing(response.aiter_stream()) as chunks:
@@ -165,6 +186,8 @@ class Fetcher:
             elif status == HTTPStatus.NOT_MODIFIED:
                 # It has no body; only one that was read to its end leaves the connection fit for use.
                 await response.aread()
+        if watch.told is not None:
+            watch.told.ended(wire_bytes, len(body))
         return hops.Answer(status=status, headers=headers, body=body, wire_bytes=wire_bytes)
 
     def _sent(self, request: model.Request, hop: hops.Hop) -> httpcore2.Request:

@@ -1,0 +1,208 @@
+"""One live check: a configured source → what a poll would meet there, and what to do about it. Writes nothing, never raises.
+
+1. `_ask`     the document, as a poll asks for it, with every exchange written down
+2. `_look`    once more on condition that it has changed; over https; robots.txt for the newest page
+3. `findings` what all that means
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from aggregator import cadence, clock, config, errors, findings, log, model, reading
+from aggregator.diagnosis import Access, Address, Conditional, Diagnosis, Met, Pages
+from aggregator.net import fetcher, trail
+from aggregator.workers import Workers
+
+_log = log.logger("doctor")
+
+
+class Doctor:
+    """Checks sources, so many at once as would be polled."""
+
+    def __init__(
+        self, *, fetcher: fetcher.Fetcher, workers: Workers, settings: config.Settings, now: clock.Clock = clock.now
+    ) -> None:
+        self._fetcher, self._workers, self._settings, self._now = fetcher, workers, settings, now
+        self._names: Mapping[str, str] = {one.url: one.name for one in reversed(settings.sources) if one.enabled}
+
+    async def examine_all(
+        self, sources: Sequence[config.SourceConfig], observe: Callable[[Diagnosis], None]
+    ) -> tuple[Diagnosis, ...]:
+        """The diagnoses of `sources`, in their order; `observe` is told of each when it is there."""
+        seats = asyncio.Semaphore(self._settings.poll.concurrency)
+
+        async def seated(source: config.SourceConfig) -> Diagnosis:
+            async with seats:
+                found = await self.examine(source)
+            observe(found)
+            return found
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(seated(source)) for source in sources]
+        return tuple(task.result() for task in tasks)
+
+    async def examine(self, source: config.SourceConfig) -> Diagnosis:
+        """What a poll of `source` would meet now, and some more questions that a poll does not ask."""
+        told = trail.Trail()
+        limits = reading.limits(self._settings.poll, source)
+        met = Met(
+            name=source.name,
+            url=config.redact(source.url),
+            at=self._now(),
+            interval=limits.interval,
+            own_interval=source.interval is not None,
+            largest=self._settings.http.max_feed_bytes,
+        )
+        try:
+            met = await self._met(source, met, told)
+        except Exception as exc:
+            _log.exception("doctor.crashed", source=source.name)
+            met = replace(met, error_code="crash", error=f"unexpected {type(exc).__name__}: {exc}")
+        return findings.diagnose(replace(met, steps=told.steps))
+
+    async def _met(self, source: config.SourceConfig, met: Met, told: trail.Trail) -> Met:
+        request = reading.request(
+            source.url, source, self._settings.http, validators=model.Validators(), heed_pause=True
+        )
+        met = replace(met, addresses=await self._addresses(request))
+        async with AsyncExitStack() as held:
+            try:
+                response = await self._fetcher.fetch(request, held, told)
+                met = self._answered(met, response)
+                feed = await reading.parsed(self._workers, response, met.at)
+            except errors.AggregatorError as exc:
+                return _failed(met, exc)
+            met = await self._read(source, met, response, feed)
+        return await self._look(source, request, met, response, feed)
+
+    async def _addresses(self, request: model.Request) -> tuple[Address, ...]:
+        try:
+            return await self._fetcher.addresses(request)
+        except errors.FetchError:
+            # The request itself says so in a moment.
+            return ()
+
+    # ------------------------------------------------------------------------------------------------- the document
+
+    def _answered(self, met: Met, response: model.Response) -> Met:
+        taken_by = self._names.get(response.permanent_url)
+        now = self._now()
+        return replace(
+            met,
+            permanent_url=response.permanent_url,
+            taken_by=taken_by if taken_by != met.name else None,
+            validators=response.validators,
+            fresh_for=cadence.fresh_for(response.headers, now=now),
+            skew=findings.skew(response.headers, now),
+        )
+
+    async def _read(
+        self, source: config.SourceConfig, met: Met, response: model.Response, feed: model.ParsedFeed
+    ) -> Met:
+        full_text = source.full_text or self._settings.harvest.full_text
+        document = await asyncio.to_thread(findings.describe, feed, full_text)
+        limits = reading.limits(self._settings.poll, source)
+        due = cadence.after_success(
+            model.Source(id=0, name=source.name, url=source.url, feed_url=response.url),
+            now=met.at,
+            limits=limits,
+            hints=model.Hints() if limits.fixed else feed.hints,
+            fresh_for=met.fresh_for,
+            gap=cadence.usual_gap([one.published_at for one in feed.entries if one.published_at], now=met.at),
+            last_new_at=document.newest_at,
+        )
+        return replace(
+            met,
+            document=document,
+            wishes=findings.wishes(feed.hints, met.fresh_for),
+            rhythm=due.reason,
+            error_code="damaged" if feed.damage else None,
+            error=feed.damage,
+        )
+
+    # ------------------------------------------------------------------------------------------------- the questions
+
+    async def _look(
+        self,
+        source: config.SourceConfig,
+        request: model.Request,
+        met: Met,
+        response: model.Response,
+        feed: model.ParsedFeed,
+    ) -> Met:
+        conditional, said = await self._conditional(request, response)
+        return replace(
+            met,
+            conditional=conditional,
+            conditional_said=said,
+            secure=await self._secure(source, response, feed),
+            pages=await self._pages(source, met),
+        )
+
+    async def _conditional(self, request: model.Request, response: model.Response) -> tuple[Conditional, str | None]:
+        """What the server answers to its own validators."""
+        if not response.validators:
+            return Conditional.ABSENT, None
+        try:
+            again = await self._fetcher.fetch(replace(request, validators=response.validators))
+        except errors.FetchError as exc:
+            return Conditional.FAILED, str(exc)
+        if again.not_modified:
+            return Conditional.WORKS, None
+        same = again.body == response.body or again.validators == response.validators
+        return (Conditional.IGNORED if same else Conditional.CHANGED), None
+
+    async def _secure(
+        self,
+        source: config.SourceConfig,
+        response: model.Response,
+        feed: model.ParsedFeed,
+    ) -> bool | None:
+        """Whether a feed that came over http is served over https too; None where it came so, or from a port of its own."""
+        parts = urlsplit(response.url)
+        if parts.scheme != "http" or parts.port not in (None, 80):
+            return None
+        url = parts._replace(scheme="https", netloc=parts.hostname or "").geturl()
+        asked = reading.request(url, source, self._settings.http, validators=model.Validators(), heed_pause=True)
+        try:
+            secured = await self._fetcher.fetch(asked)
+            other = feed if secured.body == response.body else await reading.parsed(self._workers, secured, self._now())
+        except errors.AggregatorError:
+            return False
+        return secured.url.startswith("https:") and _known_by(other) == _known_by(feed)
+
+    async def _pages(self, source: config.SourceConfig, met: Met) -> Pages | None:
+        """Whether the newest page may be fetched; None where none would be."""
+        found = met.document
+        if found is None or found.page_url is None:
+            return None
+        page = model.Request(url=found.page_url, accept="*/*", max_bytes=self._settings.http.max_page_bytes)
+        try:
+            delay = await self._fetcher.permitted(fetcher.personal(page, source))
+        except errors.FetchError as exc:
+            return Pages(url=page.url, access=_access(exc), reason=str(exc), code=exc.code)
+        return Pages(url=page.url, access=Access.ALLOWED, crawl_delay=delay)
+
+
+def _known_by(feed: model.ParsedFeed) -> frozenset[str]:
+    """The guids, or titles, of its entries: links may differ in their scheme."""
+    return frozenset(one.guid or one.title for one in feed.entries)
+
+
+def _access(exc: errors.FetchError) -> Access:
+    if isinstance(exc, errors.BlockedError):
+        return Access.FORBIDDEN if exc.code == "robots" else Access.REFUSED
+    return Access.UNREACHABLE
+
+
+def _failed(met: Met, exc: errors.AggregatorError) -> Met:
+    return replace(
+        met,
+        error_code=exc.code,
+        error=str(exc),
+        retry_after=exc.retry_after if isinstance(exc, errors.FetchError) else None,
+        named=exc.named if isinstance(exc, errors.ParseError) else (),
+    )
