@@ -112,11 +112,13 @@ class App:
 class Practice:
     """What a live check needs, wired together over one configuration: the network and the workers, and no database."""
 
-    def __init__(self, settings: config.Settings, now: clock.Clock = clock.now) -> None:
+    def __init__(self, settings: config.Settings, *, heed_pause: bool, now: clock.Clock = clock.now) -> None:
         self.workers = Workers(settings.harvest.workers, preload=_PRELOAD)
         ledger = manners.Manners(settings.http.per_host, now=now)
         self.fetcher = fetcher.Fetcher(settings.http, ledger, shelf=_NoShelf(), now=now)
-        self.doctor = doctor.Doctor(fetcher=self.fetcher, workers=self.workers, settings=settings, now=now)
+        self.doctor = doctor.Doctor(
+            fetcher=self.fetcher, workers=self.workers, settings=settings, heed_pause=heed_pause, now=now
+        )
 
     async def aclose(self) -> None:
         """Free what was opened."""

@@ -49,7 +49,13 @@ def _table(found: Sequence[Diagnosis]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for heading in ("source", "verdict", "status>", "feed", "entries>", "newest>", "time>", "why"):
         right = heading.endswith(">")
-        table.add_column(heading.rstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)
+        last = heading == "why"
+        table.add_column(
+            heading.rstrip(">"),
+            justify="right" if right else "left",
+            overflow="ellipsis" if last else "fold",
+            no_wrap=right or last,
+        )
     for one in worst_first(found):
         met, document, colour = one.met, one.met.document, COLOURS[one.verdict]
         status = met.last.status if met.last else None
@@ -75,10 +81,10 @@ def newest(met: Met) -> str:
 
 
 def _why(one: Diagnosis) -> str:
+    """The error; or the warnings, a word or two for each: the rest stands below the table."""
     if one.met.error is not None:
         return one.met.error
-    weighty = [each.text for each in one.advice if each.weight is not Verdict.WELL]
-    return weighty[0] if weighty else ""
+    return ", ".join(each.code.replace("_", " ") for each in one.advice if each.weight is not Verdict.WELL)
 
 
 def _took(met: Met) -> timedelta:
@@ -86,9 +92,9 @@ def _took(met: Met) -> timedelta:
 
 
 def paragraphs(found: Sequence[Diagnosis]) -> Iterator[str]:
-    """What to do about each source that is not well."""
+    """What to do about each source that failed or has warnings."""
     for one in worst_first(found):
-        if one.verdict is Verdict.WELL:
+        if one.verdict in (Verdict.WELL, Verdict.POSTPONED):
             continue
         colour = COLOURS[one.verdict]
         yield f"[{colour}]{escape(one.met.name)}[/{colour}]  {escape(one.met.url)}"
@@ -102,8 +108,10 @@ def summary(found: Sequence[Diagnosis], *, verbose: bool) -> str:
     counts = {verdict: sum(one.verdict is verdict for one in found) for verdict in Verdict}
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     hinted = sum(one.verdict is Verdict.WELL and bool(one.advice) for one in found)
-    more = f"; there are hints for {hinted} that are well: --verbose" if hinted and not verbose else ""
-    return f"{len(found)} sources checked{': ' if told else ''}{told}{more}"
+    more = f"; hints for {hinted} that are well: --verbose" if hinted and not verbose else ""
+    if counts[Verdict.POSTPONED] and not verbose:
+        more += "; what is postponed is asked all the same when it is named"
+    return f"{len(found)} {'source' if len(found) == 1 else 'sources'} checked{': ' if told else ''}{told}{more}"
 
 
 # ------------------------------------------------------------------------------------------------------- one source
@@ -119,6 +127,8 @@ def trail(one: Diagnosis) -> Iterator[str]:
         told += [*_document(met, met.document), *_asked(met), *_pages(met)]
     if met.error is not None:
         told.append(("fails with", f"{met.error} ({met.error_code})"))
+    if met.retry_after is not None:
+        told.append(("", f"not to be asked before {met.retry_after:%Y-%m-%d %H:%M} UTC (Retry-After)"))
     told += [("advice" if not n else "", each.text) for n, each in enumerate(one.advice)]
     yield from (f"[bold]{name:>12}[/bold]  {escape(said)}" for name, said in told)
 
@@ -153,7 +163,10 @@ def _said(step: Step) -> str:
 
 
 def _seconds(passed: timedelta | None) -> str:
-    return f"{passed.total_seconds():.2f} s" if passed is not None else "no end"
+    if passed is None:
+        return "no end"
+    seconds = passed.total_seconds()
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _answer(met: Met) -> _Lines:

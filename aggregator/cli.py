@@ -257,9 +257,7 @@ def check(
     """
     settings = _settings(config_file)
     if live:
-        _check_live(
-            settings, _named(settings, names), verbose=verbose or bool(names and len(names) == 1), as_json=as_json
-        )
+        _check_live(settings, names or (), verbose=verbose, as_json=as_json)
         return
     if names or verbose:
         raise errors.ConfigError("names of sources and --verbose are for: aggregator check --live")
@@ -279,19 +277,20 @@ def check(
         out.print(f"  {key}: {told[key] if told[key] is not None else 'off'}", highlight=False)
 
 
-def _check_live(
-    settings: config.Settings, wanted: Sequence[config.SourceConfig], *, verbose: bool, as_json: bool
-) -> None:
+def _check_live(settings: config.Settings, names: Sequence[str], *, verbose: bool, as_json: bool) -> None:
+    wanted = [source.name for source in _named(settings, names)]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[last]}"), console=err, transient=True) as bar:
         task = bar.add_task("sources", total=len(wanted), last="")
         found = daemon.examine(
-            settings, wanted, lambda one: bar.update(task, advance=1, last=escape(one.met.name[:40]))
+            settings,
+            wanted if names else None,
+            lambda one: bar.update(task, advance=1, last=escape(one.met.name[:40])),
         )
     if as_json:
         _json({"sources": checkup.plain(found)})
     else:
-        checkup.show(out, found, verbose=verbose)
+        checkup.show(out, found, verbose=verbose or len(names) == 1)
     if any(one.verdict is diagnosis.Verdict.FAILED for one in found):
         raise typer.Exit(SOME_FAILED)
 

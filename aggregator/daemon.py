@@ -61,10 +61,10 @@ def once(
 
 
 def examine(
-    settings: config.Settings, sources: Sequence[config.SourceConfig], observe: Callable[[diagnosis.Diagnosis], None]
+    settings: config.Settings, names: Sequence[str] | None, observe: Callable[[diagnosis.Diagnosis], None]
 ) -> tuple[diagnosis.Diagnosis, ...]:
-    """A live check of `sources`, in their order. Opens no database and no port, so that it may run beside a daemon."""
-    return asyncio.run(_examined(settings, sources, observe))
+    """A live check of the enabled sources, or of `names`, in their order. Opens no database and no port: it may run beside a daemon."""
+    return asyncio.run(_examined(settings, names, observe))
 
 
 def _give_memory_back() -> None:
@@ -185,9 +185,11 @@ async def _round(
 
 
 async def _examined(
-    settings: config.Settings, sources: Sequence[config.SourceConfig], observe: Callable[[diagnosis.Diagnosis], None]
+    settings: config.Settings, names: Sequence[str] | None, observe: Callable[[diagnosis.Diagnosis], None]
 ) -> tuple[diagnosis.Diagnosis, ...]:
-    practice = app.Practice(settings)
+    sources = [one for one in settings.sources if one.enabled and (names is None or one.name in names)]
+    # As with a poll: what the operator has just named is asked once, whatever another feed of its host was told.
+    practice = app.Practice(settings, heed_pause=names is None)
     try:
         return await practice.doctor.examine_all(sources, observe)
     finally:

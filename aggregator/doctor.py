@@ -6,9 +6,10 @@
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from aggregator import cadence, clock, config, errors, findings, log, model, reading
@@ -19,12 +20,29 @@ from aggregator.workers import Workers
 _log = log.logger("doctor")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What the next questions are compared with: the document in short."""
+
+    url: str
+    validators: model.Validators
+    digest: bytes
+    entries: frozenset[str]
+
+
 class Doctor:
-    """Checks sources, so many at once as would be polled."""
+    """Checks sources, so many at once as would be polled. With `heed_pause` none is asked whose host has asked another one to wait."""
 
     def __init__(
-        self, *, fetcher: fetcher.Fetcher, workers: Workers, settings: config.Settings, now: clock.Clock = clock.now
+        self,
+        *,
+        fetcher: fetcher.Fetcher,
+        workers: Workers,
+        settings: config.Settings,
+        heed_pause: bool = True,
+        now: clock.Clock = clock.now,
     ) -> None:
+        self._heed_pause = heed_pause
         self._fetcher, self._workers, self._settings, self._now = fetcher, workers, settings, now
         self._names: Mapping[str, str] = {one.url: one.name for one in reversed(settings.sources) if one.enabled}
 
@@ -64,10 +82,10 @@ class Doctor:
         return findings.diagnose(replace(met, steps=told.steps))
 
     async def _met(self, source: config.SourceConfig, met: Met, told: trail.Trail) -> Met:
-        request = reading.request(
-            source.url, source, self._settings.http, validators=model.Validators(), heed_pause=True
-        )
+        request = self._request(source, source.url, heed_pause=self._heed_pause)
         met = replace(met, addresses=await self._addresses(request))
+        # A large document keeps others out of memory until it is read. The next questions are asked when it is gone: they may bring it
+        # again, which would wait for its place for ever.
         async with AsyncExitStack() as held:
             try:
                 response = await self._fetcher.fetch(request, held, told)
@@ -76,7 +94,18 @@ class Doctor:
             except errors.AggregatorError as exc:
                 return _failed(met, exc)
             met = await self._read(source, met, response, feed)
-        return await self._look(source, request, met, response, feed)
+            seen = _Seen(
+                url=response.url,
+                validators=response.validators,
+                digest=await asyncio.to_thread(_digest, response.body),
+                entries=_known_by(feed),
+            )
+            del response, feed
+        return await self._look(source, request, met, seen)
+
+    def _request(self, source: config.SourceConfig, url: str, *, heed_pause: bool = True) -> model.Request:
+        http = self._settings.http
+        return reading.request(url, source, http, validators=model.Validators(), heed_pause=heed_pause)
 
     async def _addresses(self, request: model.Request) -> tuple[Address, ...]:
         try:
@@ -125,57 +154,47 @@ class Doctor:
 
     # ------------------------------------------------------------------------------------------------- the questions
 
-    async def _look(
-        self,
-        source: config.SourceConfig,
-        request: model.Request,
-        met: Met,
-        response: model.Response,
-        feed: model.ParsedFeed,
-    ) -> Met:
-        conditional, said = await self._conditional(request, response)
+    async def _look(self, source: config.SourceConfig, request: model.Request, met: Met, seen: _Seen) -> Met:
+        conditional, said = await self._conditional(request, seen)
         return replace(
             met,
             conditional=conditional,
             conditional_said=said,
-            secure=await self._secure(source, response, feed),
+            secure=await self._secure(source, seen),
             pages=await self._pages(source, met),
         )
 
-    async def _conditional(self, request: model.Request, response: model.Response) -> tuple[Conditional, str | None]:
-        """What the server answers to its own validators."""
-        if not response.validators:
+    async def _conditional(self, request: model.Request, seen: _Seen) -> tuple[Conditional | None, str | None]:
+        """What the server answers to its own validators; None where it may not be asked now."""
+        if not seen.validators:
             return Conditional.ABSENT, None
+        asked = replace(request, validators=seen.validators, heed_pause=True)
         try:
-            again = await self._fetcher.fetch(replace(request, validators=response.validators))
+            again = await self._fetcher.fetch(asked)
         except errors.FetchError as exc:
+            if exc.code == "retry_after":
+                return None, None
             return Conditional.FAILED, str(exc)
         if again.not_modified:
             return Conditional.WORKS, None
-        same = again.body == response.body or again.validators == response.validators
+        same = again.validators == seen.validators or await asyncio.to_thread(_digest, again.body) == seen.digest
         return (Conditional.IGNORED if same else Conditional.CHANGED), None
 
-    async def _secure(
-        self,
-        source: config.SourceConfig,
-        response: model.Response,
-        feed: model.ParsedFeed,
-    ) -> bool | None:
-        """Whether a feed that came over http is served over https too; None where it came so, or from a port of its own."""
-        parts = urlsplit(response.url)
+    async def _secure(self, source: config.SourceConfig, seen: _Seen) -> bool | None:
+        """Whether a feed that came over http is served over https too; None where it came over https, or from a port of its own."""
+        parts = urlsplit(seen.url)
         if parts.scheme != "http" or parts.port not in (None, 80):
             return None
         url = parts._replace(scheme="https", netloc=parts.hostname or "").geturl()
-        asked = reading.request(url, source, self._settings.http, validators=model.Validators(), heed_pause=True)
         try:
-            secured = await self._fetcher.fetch(asked)
-            other = feed if secured.body == response.body else await reading.parsed(self._workers, secured, self._now())
+            answer = await self._fetcher.fetch(self._request(source, url))
+            feed = await reading.parsed(self._workers, answer, self._now())
         except errors.AggregatorError:
             return False
-        return secured.url.startswith("https:") and _known_by(other) == _known_by(feed)
+        return answer.url.startswith("https:") and _known_by(feed) == seen.entries
 
     async def _pages(self, source: config.SourceConfig, met: Met) -> Pages | None:
-        """Whether the newest page may be fetched; None where none would be."""
+        """Whether the newest page may be fetched; None where none would be, or nobody may ask now."""
         found = met.document
         if found is None or found.page_url is None:
             return None
@@ -183,8 +202,14 @@ class Doctor:
         try:
             delay = await self._fetcher.permitted(fetcher.personal(page, source))
         except errors.FetchError as exc:
+            if exc.code == "retry_after":
+                return None
             return Pages(url=page.url, access=_access(exc), reason=str(exc), code=exc.code)
         return Pages(url=page.url, access=Access.ALLOWED, crawl_delay=delay)
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()
 
 
 def _known_by(feed: model.ParsedFeed) -> frozenset[str]:

@@ -41,6 +41,9 @@ _LARGE = 100_000
 _NEARLY_FULL = 0.8
 _LONG_DELAY = 10.0
 
+_PASSES = "mostly this passes, and it is polled again, later with every failure; if it stays, see whether the feed opens in a browser"
+_STAYS = "see whether the feed opens in a browser; if it does not, the publisher should know"
+
 
 def diagnose(met: Met) -> Diagnosis:
     """`met` with what to do about it, most important first."""
@@ -133,9 +136,7 @@ def _failure(met: Met) -> Iterator[Advice]:
         said = "Cloudflare's bot check stands before the feed: ask the publisher to let the user agent through"
         yield Advice(code="challenge", weight=Verdict.FAILED, text=said)
         return
-    text = advice.on(met.error_code, since=met.at)
-    if text is None:
-        text = "mostly this passes: it is polled again, later with every failure; if it stays, see whether the feed opens in a browser"
+    text = advice.on(met.error_code, since=met.at) or (_PASSES if cadence.weight(met.error_code) < 1 else _STAYS)
     yield Advice(code=met.error_code, weight=Verdict.FAILED, text=text)
 
 
@@ -178,13 +179,13 @@ def _entries(met: Met) -> Iterator[Advice]:
         said = f"the newest entry is of {found.newest_at:%Y-%m-%d}, {age(met.at - found.newest_at)} ago: it may have been abandoned"
         yield _warning("silent", said)
     if found.with_link < found.entries:
-        said = f"{_share(found.with_link, found.entries)} a link: of the others only what the feed itself says is kept"
+        said = f"{_share(found.with_link, found.entries)} a link: without one, only what the feed itself says is kept"
         yield (_hint if found.with_link else _warning)("no_links", said)
     if found.with_date < found.entries:
-        said = f"{_share(found.with_date, found.entries)} a date: the others are dated by their pages, or by when they were first seen"
+        said = f"{_share(found.with_date, found.entries)} a date: without one, it is the page's, or when the entry was first seen"
         yield _hint("no_dates", said)
     if found.with_guid < found.entries:
-        said = f"{_share(found.with_guid, found.entries)} a guid: the others are known by their links, and become new items if those change"
+        said = f"{_share(found.with_guid, found.entries)} a guid: without one, an entry is known by its link, and new when that changes"
         yield _hint("no_guids", said)
     size = met.last.bytes if met.last else 0
     if size > _NEARLY_FULL * met.largest:
