@@ -92,15 +92,18 @@ def _took(met: Met) -> timedelta:
 
 
 def paragraphs(found: Sequence[Diagnosis]) -> Iterator[str]:
-    """What to do about each source that failed or has warnings."""
+    """What to do about each source that failed or has warnings; those of which the same is to be said stand together."""
+    alike: dict[tuple[str | None, ...], list[Diagnosis]] = {}
     for one in worst_first(found):
-        if one.verdict in (Verdict.WELL, Verdict.POSTPONED):
-            continue
-        colour = COLOURS[one.verdict]
-        yield f"[{colour}]{escape(one.met.name)}[/{colour}]  {escape(one.met.url)}"
-        if one.met.error is not None:
-            yield f"  {escape(one.met.error)}"
-        yield from (f"  → {escape(each.text)}" for each in one.advice)
+        if one.verdict not in (Verdict.WELL, Verdict.POSTPONED):
+            alike.setdefault((one.met.error, *(each.text for each in one.advice)), []).append(one)
+    for (error, *advice), group in alike.items():
+        for one in group:
+            colour = COLOURS[one.verdict]
+            yield f"[{colour}]{escape(one.met.name)}[/{colour}]  {escape(one.met.url)}"
+        if error is not None:
+            yield f"  {escape(error)}"
+        yield from (f"  → {escape(text or '')}" for text in advice)
 
 
 def summary(found: Sequence[Diagnosis], *, verbose: bool) -> str:

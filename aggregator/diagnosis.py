@@ -128,7 +128,7 @@ class Met:
 
     `wishes` are what the publisher asks for and `rhythm` what a poll would make of them, in words; `own_interval`: the interval is
     configured for this source. `skew` is how far the server's clock is ahead. `secure`: whether the same feed is served over https.
-    `named` are the feeds that a page in the place of the feed names.
+    `named` are the feeds that a page in the place of the feed names, or the site's front page where it is lost.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """One live check: a configured source → what a poll would meet there, and what to do about it. Writes nothing, never raises.
 
-1. `_ask`     the document, as a poll asks for it, with every exchange written down
+1. `_met`     the document, as a poll asks for it, with every exchange written down; where it is lost, what its site says
 2. `_look`    once more on condition that it has changed; over https; robots.txt for the newest page
 3. `findings` what all that means
 """
@@ -16,6 +16,9 @@ from aggregator import cadence, clock, config, errors, findings, log, model, rea
 from aggregator.diagnosis import Access, Address, Conditional, Diagnosis, Met, Pages
 from aggregator.net import fetcher, trail
 from aggregator.workers import Workers
+
+# The feed may be found anew where its site is.
+_LOST = frozenset({"http_404", "gone", "html", "error_page"})
 
 _log = log.logger("doctor")
 
@@ -92,7 +95,8 @@ class Doctor:
                 met = self._answered(met, response)
                 feed = await reading.parsed(self._workers, response, met.at)
             except errors.AggregatorError as exc:
-                return _failed(met, exc)
+                failed = _failed(met, exc)
+                return replace(failed, named=failed.named or await self._elsewhere(source, failed))
             met = await self._read(source, met, response, feed)
             seen = _Seen(
                 url=response.url,
@@ -113,6 +117,22 @@ class Doctor:
         except errors.FetchError:
             # The request itself says so in a moment.
             return ()
+
+    async def _elsewhere(self, source: config.SourceConfig, met: Met) -> tuple[str, ...]:
+        """The feeds that the site's front page names, where the one we know is no longer there."""
+        parts = urlsplit(source.url)
+        if met.error_code not in _LOST or parts.path in ("", "/"):
+            return ()
+        front = self._request(source, parts._replace(path="/", query="", fragment="").geturl())
+        front = replace(front, accept="text/html, */*;q=0.1", heed_robots=True)
+        try:
+            await reading.parsed(self._workers, await self._fetcher.fetch(front), met.at)
+        except errors.ParseError as exc:
+            return tuple(url for url in exc.named if url != source.url)
+        except errors.AggregatorError:
+            # Only a favour: what is wrong with the source is known.
+            return ()
+        return ()
 
     # ------------------------------------------------------------------------------------------------- the document
 

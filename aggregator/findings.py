@@ -129,7 +129,7 @@ def _failure(met: Met) -> Iterator[Advice]:
         return
     if met.named:
         said = (
-            f"the page names {'a feed' if len(met.named) == 1 else 'feeds'}: change the url to {' or '.join(met.named)}"
+            f"the site names {'a feed' if len(met.named) == 1 else 'feeds'}: change the url to {' or '.join(met.named)}"
         )
         yield Advice(code="named_feed", weight=Verdict.FAILED, text=said)
     if (met.last.headers.get("cf-mitigated") if met.last else None) == "challenge":

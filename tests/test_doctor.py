@@ -286,6 +286,30 @@ async def test_a_page_in_the_place_of_a_feed_is_named_with_the_feeds_it_names(we
     assert codes(found)[0] == "named_feed"
 
 
+@pytest.mark.parametrize("status", [404, 410])
+async def test_a_feed_that_is_lost_is_looked_for_on_its_site(web: loopback.Loopback, status: int) -> None:
+    links = "".join(f'<link rel="alternate" type="application/rss+xml" href="/{name}.xml">' for name in ("lost", "new"))
+    web.answers["/"] = Answer(body=f"<html><head><title>Our news</title>{links}</head></html>".encode())
+    web.answers["/lost.xml"] = Answer(status=status)
+
+    found = await only(web.url("/lost.xml"))
+
+    assert web.paths() == ["/lost.xml", "/robots.txt", "/"]
+    assert found.met.named == (web.url("/new.xml"),)
+    assert found.advice[0].text == f"the site names a feed: change the url to {web.url('/new.xml')}"
+    # What was met is the feed's own.
+    assert [step.status for step in found.met.steps] == [status]
+
+
+async def test_a_site_that_forbids_its_front_page_is_not_looked_at(web: loopback.Loopback) -> None:
+    web.answers["/robots.txt"] = Answer(body=b"User-agent: *\nDisallow: /")
+
+    found = await only(web.url("/lost.xml"))
+
+    assert web.paths() == ["/lost.xml", "/robots.txt"]
+    assert codes(found) == ["http_404"]
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [

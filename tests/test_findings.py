@@ -158,7 +158,7 @@ def test_the_feed_that_a_page_names_comes_before_all_else() -> None:
     found = findings.diagnose(met(**failing("html", named=("https://feed.example/rss",))))
 
     assert [one.code for one in found.advice] == ["named_feed", "html"]
-    assert found.advice[0].text == "the page names a feed: change the url to https://feed.example/rss"
+    assert found.advice[0].text == "the site names a feed: change the url to https://feed.example/rss"
 
 
 def test_a_refusal_by_a_bot_check_is_called_so() -> None:

@@ -86,6 +86,15 @@ def test_the_table_begins_with_the_worst_and_what_to_do_stands_below_it(
     assert not (tmp_path / "corpus.db").exists()
 
 
+def test_what_is_to_be_said_of_several_is_said_once(tmp_path: Path, server: loopback.Server) -> None:
+    path = configure(tmp_path, Lost=server.url("/lost.xml"), Gone=server.url("/gone.xml"))
+
+    _, out, _ = replay.run("check", "--live", config=path)
+
+    assert names(out) == ["source", "Lost", "Gone", "Lost", "Gone"]
+    assert out.count("→ nothing is at this address") == 1
+
+
 def test_one_source_by_name_is_shown_with_all_that_was_met(tmp_path: Path, server: loopback.Server) -> None:
     path = configure(tmp_path, Good=server.url("/good.xml"), Lost=server.url("/lost.xml"))
 
