@@ -279,18 +279,23 @@ def check(
 
 def _check_live(settings: config.Settings, names: Sequence[str], *, verbose: bool, as_json: bool) -> None:
     wanted = [source.name for source in _named(settings, names)]
+    found: list[diagnosis.Diagnosis] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[last]}"), console=err, transient=True) as bar:
         task = bar.add_task("sources", total=len(wanted), last="")
-        found = daemon.examine(
-            settings,
-            wanted if names else None,
-            lambda one: bar.update(task, advance=1, last=escape(one.met.name[:40])),
-        )
+
+        def on_examined(one: diagnosis.Diagnosis) -> None:
+            found.append(one)
+            bar.update(task, advance=1, last=escape(one.met.name[:40]))
+
+        finished = daemon.examine(settings, wanted if names else None, on_examined)
+    found.sort(key=lambda one: wanted.index(one.met.name))
     if as_json:
         _json({"sources": checkup.plain(found)})
     else:
         checkup.show(out, found, verbose=verbose or len(names) == 1)
+    if not finished:
+        raise typer.Exit(STOPPED)
     if any(one.verdict is diagnosis.Verdict.FAILED for one in found):
         raise typer.Exit(SOME_FAILED)
 

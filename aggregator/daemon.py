@@ -7,7 +7,7 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
@@ -62,8 +62,9 @@ def once(
 
 def examine(
     settings: config.Settings, names: Sequence[str] | None, observe: Callable[[diagnosis.Diagnosis], None]
-) -> tuple[diagnosis.Diagnosis, ...]:
-    """A live check of the enabled sources, or of `names`, in their order. Opens no database and no port: it may run beside a daemon."""
+) -> bool:
+    """A live check of the enabled sources, or of `names`; False if a signal ended it early. Opens no database and no port, so that it
+    may run beside a daemon."""
     return asyncio.run(_examined(settings, names, observe))
 
 
@@ -169,31 +170,38 @@ async def _round(
     harvests: bool,
 ) -> bool:
     opened = app.App(settings, store, observers)
-    stopped = asyncio.create_task(_signals(signal.SIGTERM, signal.SIGINT).wait())
-    work = asyncio.create_task(opened.engine.run_once(names=names, harvests=harvests))
     try:
-        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        finished = work.done()
-        work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
-        return finished
+        return await _unless_stopped(opened.engine.run_once(names=names, harvests=harvests))
     finally:
-        stopped.cancel()
         await opened.engine.drain(app.DRAIN)
         await opened.aclose()
 
 
 async def _examined(
     settings: config.Settings, names: Sequence[str] | None, observe: Callable[[diagnosis.Diagnosis], None]
-) -> tuple[diagnosis.Diagnosis, ...]:
+) -> bool:
     sources = [one for one in settings.sources if one.enabled and (names is None or one.name in names)]
     # As with a poll: what the operator has just named is asked once, whatever another feed of its host was told.
     practice = app.Practice(settings, heed_pause=names is None)
     try:
-        return await practice.doctor.examine_all(sources, observe)
+        return await _unless_stopped(practice.doctor.examine_all(sources, observe))
     finally:
         await practice.aclose()
+
+
+async def _unless_stopped(work: Coroutine[object, object, None]) -> bool:
+    """Do `work`; False if a signal ended it."""
+    stopped = asyncio.create_task(_signals(signal.SIGTERM, signal.SIGINT).wait())
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finished = task.done()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        return finished
+    finally:
+        stopped.cancel()
 
 
 def _stamps(settings: config.Settings) -> tuple[object, ...]:

@@ -49,21 +49,17 @@ class Doctor:
         self._fetcher, self._workers, self._settings, self._now = fetcher, workers, settings, now
         self._names: Mapping[str, str] = {one.url: one.name for one in reversed(settings.sources) if one.enabled}
 
-    async def examine_all(
-        self, sources: Sequence[config.SourceConfig], observe: Callable[[Diagnosis], None]
-    ) -> tuple[Diagnosis, ...]:
-        """The diagnoses of `sources`, in their order; `observe` is told of each when it is there."""
+    async def examine_all(self, sources: Sequence[config.SourceConfig], observe: Callable[[Diagnosis], None]) -> None:
+        """Examine `sources`; `observe` is told of each when it is done."""
         seats = asyncio.Semaphore(self._settings.poll.concurrency)
 
-        async def seated(source: config.SourceConfig) -> Diagnosis:
+        async def seated(source: config.SourceConfig) -> None:
             async with seats:
-                found = await self.examine(source)
-            observe(found)
-            return found
+                observe(await self.examine(source))
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(seated(source)) for source in sources]
-        return tuple(task.result() for task in tasks)
+            for source in sources:
+                group.create_task(seated(source))
 
     async def examine(self, source: config.SourceConfig) -> Diagnosis:
         """What a poll of `source` would meet now, and some more questions that a poll does not ask."""

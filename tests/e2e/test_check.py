@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -23,24 +25,24 @@ FEED = f"""<?xml version="1.0"?><rss version="2.0"><channel><title>[bold]News</t
 @contextmanager
 def serving(folder: Path) -> Iterator[loopback.Server]:
     """A loopback server in a thread of its own, for a program that is not ours to await."""
-    loop, ready, ended = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-    servers: list[loopback.Server] = []
+    ready, running = threading.Event(), list[tuple[loopback.Server, asyncio.AbstractEventLoop, asyncio.Event]]()
 
     async def serve() -> None:
+        ended = asyncio.Event()
         async with loopback.server(folder) as server:
-            servers.append(server)
+            running.append((server, asyncio.get_running_loop(), ended))
             ready.set()
             await ended.wait()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     assert ready.wait(10)
+    server, loop, ended = running[0]
     try:
-        yield servers[0]
+        yield server
     finally:
         loop.call_soon_threadsafe(ended.set)
         thread.join(10)
-        loop.close()
 
 
 @pytest.fixture
@@ -52,16 +54,24 @@ def server(tmp_path: Path) -> Iterator[loopback.Server]:
         yield running
 
 
-def configure(folder: Path, **sources: str) -> Path:
+def configure(folder: Path, timeout: str = "5s", **sources: str) -> Path:
     (folder / "sources.yaml").write_text(
         json.dumps({"sources": [{"name": name, "url": url, "full_text": "never"} for name, url in sources.items()]})
     )
     (folder / "taxonomy.yaml").write_text("version: '1'\ntopics: []\n")
     path = folder / "aggregator.yaml"
-    http = {"allow_networks": ["127.0.0.0/8"], "per_host": {"spacing": "0s"}, "timeout": "5s"}
+    http = {"allow_networks": ["127.0.0.0/8"], "per_host": {"spacing": "0s"}, "timeout": timeout}
     settings = {"database": f"sqlite:///{folder}/corpus.db", "http": http, "web": None}
     path.write_text(json.dumps(settings))
     return path
+
+
+def _until(true: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came to that")
 
 
 def names(text: str) -> list[str]:
@@ -125,6 +135,28 @@ def test_json_has_everything(tmp_path: Path, server: loopback.Server) -> None:
     assert good["conditional"] == "absent"
     assert [one["code"] for one in good["advice"]] == ["no_validators"]
     assert (lost["error_code"], lost["error"], lost["document"]) == ("http_404", "HTTP 404 Not Found", None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_what_was_found_is_shown(
+    tmp_path: Path, server: loopback.Server, number: signal.Signals
+) -> None:
+    async def never(_asked: loopback.Asked, _writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
+
+    server.answers["/never.xml"] = never
+    path = configure(tmp_path, Lost=server.url("/lost.xml"), Never=server.url("/never.xml"), timeout="60s")
+    process = replay.aggregator("check", "--live", config=path)
+    # The front page, where a lost feed is looked for, is the last that is asked of it.
+    _until(lambda: {"/never.xml", "/"} <= {asked.path for asked in server.requests})
+    time.sleep(1)
+
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+
+    assert process.returncode == 130
+    assert "1 source checked: 1 failed" in out
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(
