@@ -1,6 +1,6 @@
 """One live check: a configured source → what a poll would meet there, and what to do about it. Writes nothing, never raises.
 
-1. `_met`     the document, as a poll asks for it, with every exchange written down; where it is lost, what its site says
+1. `_read`    the document, as a poll asks for it, with every exchange written down; where it is lost, `_elsewhere`: what its site names
 2. `_look`    once more on condition that it has changed; over https; robots.txt for the newest page
 3. `findings` what all that means
 """
@@ -82,26 +82,29 @@ class Doctor:
 
     async def _met(self, source: config.SourceConfig, met: Met, told: trail.Trail) -> Met:
         request = self._request(source, source.url, heed_pause=self._heed_pause)
-        met = replace(met, addresses=await self._addresses(request))
-        # A large document keeps others out of memory until it is read. The next questions are asked when it is gone: they may bring it
-        # again, which would wait for its place for ever.
+        met, seen = await self._read(source, request, replace(met, addresses=await self._addresses(request)), told)
+        if seen is None:
+            return replace(met, named=met.named or await self._elsewhere(source, met))
+        return await self._look(source, request, met, seen)
+
+    async def _read(
+        self, source: config.SourceConfig, request: model.Request, met: Met, told: trail.Trail
+    ) -> tuple[Met, _Seen | None]:
+        """`met` with the document; without the other it failed.
+
+        A large document keeps others out of memory until it is read. The next questions come when it is gone: they may bring it
+        again, which would wait for its place for ever.
+        """
         async with AsyncExitStack() as held:
             try:
                 response = await self._fetcher.fetch(request, held, told)
                 met = self._answered(met, response)
                 feed = await reading.parsed(self._workers, response, met.at)
             except errors.AggregatorError as exc:
-                failed = _failed(met, exc)
-                return replace(failed, named=failed.named or await self._elsewhere(source, failed))
-            met = await self._read(source, met, response, feed)
-            seen = _Seen(
-                url=response.url,
-                validators=response.validators,
-                digest=await asyncio.to_thread(_digest, response.body),
-                entries=_known_by(feed),
-            )
-            del response, feed
-        return await self._look(source, request, met, seen)
+                return _failed(met, exc), None
+            met = await self._described(source, met, response.url, feed)
+            digest = await asyncio.to_thread(_digest, response.body)
+        return met, _Seen(url=response.url, validators=response.validators, digest=digest, entries=_known_by(feed))
 
     def _request(self, source: config.SourceConfig, url: str, *, heed_pause: bool = True) -> model.Request:
         http = self._settings.http
@@ -144,14 +147,12 @@ class Doctor:
             skew=findings.skew(response.headers, now),
         )
 
-    async def _read(
-        self, source: config.SourceConfig, met: Met, response: model.Response, feed: model.ParsedFeed
-    ) -> Met:
+    async def _described(self, source: config.SourceConfig, met: Met, url: str, feed: model.ParsedFeed) -> Met:
         full_text = source.full_text or self._settings.harvest.full_text
         document = await asyncio.to_thread(findings.describe, feed, full_text)
         limits = reading.limits(self._settings.poll, source)
         due = cadence.after_success(
-            model.Source(id=0, name=source.name, url=source.url, feed_url=response.url),
+            model.Source(id=0, name=source.name, url=source.url, feed_url=url),
             now=met.at,
             limits=limits,
             hints=model.Hints() if limits.fixed else feed.hints,

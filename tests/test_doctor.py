@@ -1,5 +1,6 @@
 """A live check against real loopback servers: what it meets, what it asks, and that it says the same as a poll."""
 
+import asyncio
 import gzip
 import ssl
 from collections.abc import AsyncIterator
@@ -366,6 +367,21 @@ async def test_nobody_is_asked_more_during_a_pause(web: loopback.Loopback) -> No
     assert (first.verdict, first.met.conditional, first.met.pages) == (Verdict.WELL, None, None)
     assert second.met.error_code == "http_503"
     assert web.paths() == ["/feed", "/busy"]
+
+
+async def test_large_documents_do_not_wait_for_themselves(web: loopback.Loopback) -> None:
+    # Beyond 4 MiB there is room for one at a time.
+    padding = b"<!-- " + b"x" * (5 << 20) + b" -->"
+    web.answers["/feed"] = Answer(
+        body=rss(web.url("/page")).replace(b"</channel>", padding + b"</channel>"), headers={"etag": '"v1"'}
+    )
+    web.answers["/html"] = web.answers["/"] = Answer(body=b"<html><title>Ours</title>" + padding)
+
+    async with asyncio.timeout(60):
+        feed, page = await checked(web.url("/feed"), web.url("/html"), http={"timeout": "20s"})
+
+    assert (feed.verdict, codes(feed)) == (Verdict.WARNING, ["validators_ignored"])
+    assert page.met.error_code == "html"
 
 
 # ------------------------------------------------------------------------------------------------------------- pages
