@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from aggregator import clock, config, harvest, log, metrics, model, outlook, poll, upkeep
+from aggregator import clock, config, doctor, harvest, log, metrics, model, outlook, poll, upkeep
 from aggregator.engine import local
 from aggregator.net import fetcher, manners
 from aggregator.store import db, hosts
@@ -109,6 +109,23 @@ class App:
         self.observers.harvested(report)
 
 
+class Practice:
+    """What a live check needs, wired together over one configuration: the network and the workers, and no database."""
+
+    def __init__(self, settings: config.Settings, *, heed_pause: bool, now: clock.Clock = clock.now) -> None:
+        self.workers = Workers(settings.harvest.workers, preload=_PRELOAD)
+        ledger = manners.Manners(settings.http.per_host, now=now)
+        self.fetcher = fetcher.Fetcher(settings.http, ledger, shelf=_NoShelf(), now=now)
+        self.doctor = doctor.Doctor(
+            fetcher=self.fetcher, workers=self.workers, settings=settings, heed_pause=heed_pause, now=now
+        )
+
+    async def aclose(self) -> None:
+        """Free what was opened."""
+        await self.fetcher.aclose()
+        self.workers.close()
+
+
 def _seats(settings: config.Settings) -> local.Seats:
     usual = settings.harvest.full_text
     return local.Seats(
@@ -134,6 +151,17 @@ class _Shelf:
         """Remember it. Raises StoreError."""
         with self._store.begin() as conn:
             hosts.keep_robots(conn, record)
+
+
+class _NoShelf:
+    """Where nothing survives: robots.txt is kept for the run only."""
+
+    def recall(self, _host: str) -> model.HostRecord | None:
+        """Nothing is remembered."""
+        return None
+
+    def keep(self, record: model.HostRecord) -> None:
+        """Nothing is kept."""
 
 
 def open_store(settings: config.Settings, *, alone: db.DaemonLock | None = None) -> db.Store:

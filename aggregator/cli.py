@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from aggregator import __version__, app, config, daemon, errors, log, model
+from aggregator import __version__, app, checkup, config, daemon, diagnosis, errors, log, model
 from aggregator.store import db, items, search, sources, trail
 
 # The last one as shells say it: ended by a signal.
@@ -129,13 +129,18 @@ def poll(
     New items are stored at once; their articles are fetched by the daemon or by  run --once.
     """
     settings = _settings(config_file)
-    known = {source.name.casefold(): source.name for source in settings.sources if source.enabled}
-    wanted = [known.get(name.casefold()) or name for name in names or known]
-    if unknown := [name for name in wanted if name not in known.values()]:
-        near = difflib.get_close_matches(unknown[0], known.values(), n=1)
+    wanted = [source.name for source in _named(settings, names)]
+    _round(settings, wanted, harvests=False, exclusive=False, as_json=as_json)
+
+
+def _named(settings: config.Settings, names: Sequence[str] | None) -> list[config.SourceConfig]:
+    """The enabled sources of these names, all without any. Raises ConfigError for a name that none has."""
+    known = {source.name.casefold(): source for source in settings.sources if source.enabled}
+    if unknown := [name for name in names or () if name.casefold() not in known]:
+        near = difflib.get_close_matches(unknown[0], [source.name for source in known.values()], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise errors.ConfigError(f"no enabled source is called {unknown[0]!r}{hint}")
-    _round(settings, wanted, harvests=False, exclusive=False, as_json=as_json)
+    return [known[name] for name in dict.fromkeys(map(str.casefold, names or known))]
 
 
 def _round(
@@ -231,9 +236,31 @@ def _poll_json(report: model.PollReport) -> dict[str, Any]:
 
 
 @cli.command()
-def check(config_file: ConfigFile = _DEFAULT, as_json: Json = False) -> None:
-    """Check the configuration: every mistake in one line with file and line number, exit code 2; nothing is started."""
+def check(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="With --live: sources by name; all of them without.")
+    ] = None,
+    config_file: ConfigFile = _DEFAULT,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask every source what a poll would meet, and say what to do about it.")
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="With --live: all that was met, and hints for sources that are well."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the configuration: every mistake in one line with file and line number, exit code 2; nothing is started.
+
+    With  --live  also its sources: names, certificates, redirects, validators, what the feeds hold, robots.txt for their pages. Nothing
+    is stored and no database is needed; it may run beside the daemon. Exit code 1 if a poll of one would fail.
+    """
     settings = _settings(config_file)
+    if live:
+        _check_live(settings, names or (), verbose=verbose, as_json=as_json)
+        return
+    if names or verbose:
+        raise errors.ConfigError("names of sources and --verbose are for: aggregator check --live")
     told = {
         "config": str(settings.path),
         "database": config.redact(settings.database),
@@ -248,6 +275,29 @@ def check(config_file: ConfigFile = _DEFAULT, as_json: Json = False) -> None:
     out.print(f"{settings.path} is right", style="green", highlight=False)
     for key in ("database", "sources", "enabled", "topics", "page"):
         out.print(f"  {key}: {told[key] if told[key] is not None else 'off'}", highlight=False)
+
+
+def _check_live(settings: config.Settings, names: Sequence[str], *, verbose: bool, as_json: bool) -> None:
+    wanted = [source.name for source in _named(settings, names)]
+    found: list[diagnosis.Diagnosis] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[last]}"), console=err, transient=True) as bar:
+        task = bar.add_task("sources", total=len(wanted), last="")
+
+        def on_examined(one: diagnosis.Diagnosis) -> None:
+            found.append(one)
+            bar.update(task, advance=1, last=escape(one.met.name[:40]))
+
+        finished = daemon.examine(settings, wanted if names else None, on_examined)
+    found.sort(key=lambda one: wanted.index(one.met.name))
+    if as_json:
+        _json({"sources": checkup.plain(found)})
+    else:
+        checkup.show(out, found, verbose=verbose or len(names) == 1)
+    if not finished:
+        raise typer.Exit(STOPPED)
+    if any(one.verdict is diagnosis.Verdict.FAILED for one in found):
+        raise typer.Exit(SOME_FAILED)
 
 
 @config_commands.command("schema")

@@ -7,13 +7,13 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 import uvicorn
 
-from aggregator import app, clock, config, errors, log, metrics, upkeep
+from aggregator import app, clock, config, diagnosis, errors, log, metrics, upkeep
 from aggregator.store import db
 from aggregator.web import page
 
@@ -60,6 +60,14 @@ def once(
         closing(app.open_store(settings, alone=lock)) as store,
     ):
         return asyncio.run(_round(settings, store, observers, names, harvests))
+
+
+def examine(
+    settings: config.Settings, names: Sequence[str] | None, observe: Callable[[diagnosis.Diagnosis], None]
+) -> bool:
+    """A live check of the enabled sources, or of `names`; False if a signal ended it early. Opens no database and no port, so that it
+    may run beside a daemon."""
+    return asyncio.run(_examined(settings, names, observe))
 
 
 def _spare_memory() -> None:
@@ -171,19 +179,38 @@ async def _round(
     harvests: bool,
 ) -> bool:
     opened = app.App(settings, store, observers)
-    stopped = asyncio.create_task(_signals(signal.SIGTERM, signal.SIGINT).wait())
-    work = asyncio.create_task(opened.engine.run_once(names=names, harvests=harvests))
     try:
-        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        finished = work.done()
-        work.cancel()
+        return await _unless_stopped(opened.engine.run_once(names=names, harvests=harvests))
+    finally:
+        await opened.engine.drain(app.DRAIN)
+        await opened.aclose()
+
+
+async def _examined(
+    settings: config.Settings, names: Sequence[str] | None, observe: Callable[[diagnosis.Diagnosis], None]
+) -> bool:
+    sources = [one for one in settings.sources if one.enabled and (names is None or one.name in names)]
+    # As with a poll: what the operator has just named is asked once, whatever another feed of its host was told.
+    practice = app.Practice(settings, heed_pause=names is None)
+    try:
+        return await _unless_stopped(practice.doctor.examine_all(sources, observe))
+    finally:
+        await practice.aclose()
+
+
+async def _unless_stopped(work: Coroutine[object, object, None]) -> bool:
+    """Do `work`; False if a signal ended it."""
+    stopped = asyncio.create_task(_signals(signal.SIGTERM, signal.SIGINT).wait())
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finished = task.done()
+        task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await work
+            await task
         return finished
     finally:
         stopped.cancel()
-        await opened.engine.drain(app.DRAIN)
-        await opened.aclose()
 
 
 def _stamps(settings: config.Settings) -> tuple[object, ...]:

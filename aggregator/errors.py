@@ -85,7 +85,13 @@ class GoneError(StatusError):
 
 
 class ParseError(AggregatorError):
+    """`named` are the feeds that a page in the place of one names as its own."""
+
     code = "not_a_feed"
+
+    def __init__(self, message: str = "", *, code: str | None = None, named: tuple[str, ...] = ()) -> None:
+        super().__init__(message, code=code)
+        self.named = named
 
 
 class ExtractError(AggregatorError):

@@ -1,7 +1,7 @@
 """One poll: a claimed source → its document → what is new in it → one commit. Never fetches pages, never raises.
 
 1. `_fetch`   ask for the document, conditionally
-2. `_parse`   in a worker process, unless it is the document of last time
+2. `reading.parsed`   in a worker process, unless it is the document of last time
 3. `_settle`  look up what is known, decide (`feed.identity`), write items, validators and the next due time in one transaction; where no
               entry is at stake, together with other polls that ended at the same moment (`batch`)
 """
@@ -13,26 +13,19 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from aggregator import advice, batch, cadence, clock, config, errors, log, model, moving, outlook, spool
-from aggregator.feed import identity, parse
+from aggregator import advice, batch, cadence, clock, config, errors, log, model, moving, outlook, reading, spool
+from aggregator.feed import identity
 from aggregator.net import fetcher, manners
 from aggregator.store import Connection, db, items, sources
 from aggregator.workers import Workers
 
-ACCEPT = (
-    "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml, application/xml;q=0.9, "
-    "text/xml;q=0.9, application/json;q=0.8, */*;q=0.1"
-)
-# hazards, rule 1: a parser that needs longer is caught in a trap.
-PARSE_LIMIT = 10.0
-_LEAST_PARSE_LIMIT, _PARSED_A_SECOND, _SMALL = 3.0, 300_000, 250_000
 # A poll waits for its host's turn and for a worker; longer than this only a dead process holds it.
 LEASE = timedelta(minutes=15)
 # hazards §2: a server that says 304 for ever is asked without conditions once in this time.
 _WHOLE_AGAIN = timedelta(days=7)
-# An interval below this is for trying things out; nothing is learned at that scale.
-_TOO_SHORT_TO_LEARN = timedelta(minutes=1)
 _CONFLICTS = 5
+# A smaller document is hashed in less time than a thread takes.
+_SMALL = 250_000
 
 _log = log.logger("poll")
 
@@ -107,30 +100,20 @@ class Poller:
         document_hash = await _hash(response.body)
         if document_hash == source.document_hash:
             return _Answer(response=response, document_hash=document_hash, feed=None)
-        feed = await self._parse(response, now)
+        feed = await reading.parsed(self._workers, response, now)
         return _Answer(response=response, document_hash=document_hash, feed=feed)
 
     async def _fetch(self, source: model.Source, now: datetime, held: AsyncExitStack) -> model.Response:
         stale = source.last_document_at is not None and now - source.last_document_at >= _WHOLE_AGAIN
-        request = model.Request(
-            url=source.feed_url,
-            accept=ACCEPT,
-            max_bytes=self._settings.http.max_feed_bytes,
+        request = reading.request(
+            source.feed_url,
+            self._configured.get(source.name),
+            self._settings.http,
             validators=model.Validators() if stale else source.validators,
             # The operator has just named it: it is tried once, whatever another feed of its host was told.
             heed_pause=source.last_polled_at is not None,
         )
-        if (configured := self._configured.get(source.name)) is not None:
-            request = fetcher.personal(request, configured)
         return await self._fetcher.fetch(request, held)
-
-    async def _parse(self, response: model.Response, now: datetime) -> model.ParsedFeed:
-        headers, size = dict(response.headers), len(response.body)
-        # Honest documents take 0.3 s a megabyte; ten times that on a machine that is busy.
-        limit = min(_LEAST_PARSE_LIMIT + size / _PARSED_A_SECOND, PARSE_LIMIT)
-        run = self._workers.run_small if size <= _SMALL else self._workers.run
-        body = spool.crossing(response.body)
-        return await run(limit, parse.parse, body, url=response.url, headers=headers, now=now)
 
     # ------------------------------------------------------------------------------------------------- the verdict
 
@@ -162,12 +145,7 @@ class Poller:
             sources.finish_all(conn, finished)
 
     def _limits(self, source: model.Source) -> cadence.Limits:
-        poll, configured = self._settings.poll, self._configured.get(source.name)
-        own = configured.interval if configured else None
-        fixed = own is not None or poll.interval == poll.min_interval or poll.interval < _TOO_SHORT_TO_LEARN
-        return cadence.Limits(
-            interval=own or poll.interval, min_interval=poll.min_interval, max_interval=poll.max_interval, fixed=fixed
-        )
+        return reading.limits(self._settings.poll, self._configured.get(source.name))
 
     # ------------------------------------------------------------------------------------------------- it failed
 

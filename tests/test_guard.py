@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import httpcore2
 import pytest
 
-from aggregator import errors
+from aggregator import diagnosis, errors
 from aggregator.net import guard
 from tests import scripted_web as loopback
 
@@ -332,6 +332,18 @@ async def test_a_name_that_dns_cannot_hold_is_said_so(host: str) -> None:
         await guarding().connect_tcp(host, 80)
 
     assert caught.value.code == "dns"
+
+
+async def test_whoever_asks_is_told_every_address_and_what_is_wrong_with_it(names: Names) -> None:
+    names("both.test", "93.184.215.14", "10.0.0.5")
+    listed = guard.Guard(allowed=guard.Allowed.of(["both.test:80"]), connect_to={"away.test:80": "127.0.0.1:8080"})
+
+    assert await guarding().look_up("both.test", 80) == (
+        diagnosis.Address(address="93.184.215.14"),
+        diagnosis.Address(address="10.0.0.5", refused="private"),
+    )
+    assert [one.refused for one in await listed.look_up("both.test", 80)] == [None, None]
+    assert await listed.look_up("away.test", 80) == (diagnosis.Address(address="127.0.0.1"),)
 
 
 async def test_a_name_server_out_of_order_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:

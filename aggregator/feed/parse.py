@@ -107,7 +107,7 @@ def _no_feed(text: str, root: str, url: str) -> errors.ParseError:
         code, what = impostor.kind(text)
         links = impostor.feed_links(text, url)
         named = f"; it names {', '.join(links)} as its feed{'s' if links[1:] else ''}" if links else ""
-        return errors.ParseError(f"{what} instead of a feed{named}", code=code)
+        return errors.ParseError(f"{what} instead of a feed{named}", code=code, named=links)
     if local in _ROOTS:
         return errors.ParseError(f"{_ROOTS[local]} instead of a feed")
     if text.lstrip("\ufeff \t\r\n").startswith("<") and root:

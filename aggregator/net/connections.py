@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import httpcore2
 
 from aggregator.net.hops import Origin
+from aggregator.net.trail import Trail
 
 # Idle connections: so many in all, for so long. Most hosts are asked one thing and then nothing for half an hour.
 _KEPT, _KEPT_SECONDS = 100, 15.0
@@ -23,10 +24,11 @@ HEADERS = "the headers of the answer"
 
 @dataclass(slots=True)
 class Watch:
-    """How far an exchange has come: what it waits for, and whether a connection was made for it."""
+    """How far an exchange has come: what it waits for, and whether a connection was made for it; and who else is told of it."""
 
     waiting_for: str = HEADERS
     connected: bool = False
+    told: Trail | None = None
 
 
 class Route(Protocol):

@@ -5,21 +5,19 @@ Bounded in time, bytes, redirects and addresses. Never keeps cookies, sends a Re
 
 import asyncio
 import base64
-import io
 import ssl
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
 import httpcore2
 import httpx2
 
-from aggregator import __version__, cadence, clock, config, errors, markup, model, spool
-from aggregator.net import connections, decode, guard, hops, manners, proxies, robots, stream
+from aggregator import __version__, cadence, clock, config, diagnosis, errors, markup, model, spool
+from aggregator.net import body, connections, decode, guard, hops, manners, proxies, robots, stream, trail
 
 _MOST_REDIRECTS = 10
 _CONNECT_LIMIT = 10.0
@@ -27,10 +25,6 @@ _CONNECT_LIMIT = 10.0
 _LONGEST_VALIDATOR = 1024
 # Real answers have some twenty; their size h11 bounds.
 _MOST_HEADERS = 200
-# Beyond these sizes only so many documents are at hand at a time, for what is made of them is several times as large.
-_LARGE = ((1 << 20, 4), (4 << 20, 1))
-# More of a body that somebody holds is on disk.
-_IN_MEMORY = 256 << 10
 # Our name in robots.txt, whatever user agent a source was given.
 _PRODUCT = "aggregator"
 
@@ -68,11 +62,11 @@ class Fetcher:
     ) -> None:
         self._manners, self._now, self._limit = manners, now, settings.timeout.total_seconds()
         self._allowed = guard.Allowed.of(settings.allow_networks)
-        backend = guard.Guard(allowed=self._allowed, connect_to=settings.connect_to)
-        self._connections = connections.Connections(_context(settings), backend)
+        self._guard = guard.Guard(allowed=self._allowed, connect_to=settings.connect_to)
+        self._connections = connections.Connections(_context(settings), self._guard)
         self._proxies = proxies.Proxies(settings.proxy)
         self._robots = robots.Robots(fetch=self._robots_txt, shelf=shelf, clock=now) if shelf is not None else None
-        self._seats = tuple((size, asyncio.Semaphore(count)) for size, count in _LARGE)
+        self._seats = tuple((size, asyncio.Semaphore(count)) for size, count in body.LARGE)
         self._user_agent = f"{_PRODUCT}/{__version__}" + (f" (+{settings.contact})" if settings.contact else "")
 
     async def aclose(self) -> None:
@@ -81,16 +75,18 @@ class Fetcher:
             await self._robots.aclose()
         await self._connections.aclose()
 
-    async def fetch(self, request: model.Request, held: AsyncExitStack | None = None) -> model.Response:
+    async def fetch(
+        self, request: model.Request, held: AsyncExitStack | None = None, told: trail.Trail | None = None
+    ) -> model.Response:
         """The document at `request.url`, after at most ten redirects. Raises FetchError, its `url` where it happened.
 
         `timeout` bounds all exchanges together; waiting for a host's turn does not count.
         There is room for few large documents at a time: with `held`, until that is closed, which is also how long those on disk stay
-        there; otherwise until this returns.
+        there; otherwise until this returns. `told` learns of every exchange.
         """
         try:
             async with AsyncExitStack() as here:
-                hop, answer, took = await self._follow(request, held or here, spooled=held is not None)
+                hop, answer, took = await self._follow(request, held or here, told, spooled=held is not None)
             return self._response(hop, answer, took)
         except errors.FetchError as exc:
             exc.url = exc.url or request.url
@@ -100,8 +96,20 @@ class Fetcher:
         """Whether `host` asked to be left alone, all of it."""
         return self._manners.paused_until(host) is not None
 
+    async def addresses(self, request: model.Request) -> tuple[diagnosis.Address, ...]:
+        """Where the host of `request` is, as far as looking it up tells; nothing where a proxy does that. Raises FetchError."""
+        hop = hops.first(request, self._allowed)
+        if self._proxies.of(request.proxy) is not None:
+            return ()
+        return await self._guard.look_up(hop.host, guard.port_of(hop.url))
+
+    async def permitted(self, request: model.Request) -> float | None:
+        """The crawl delay that the host's robots.txt asks for. Raises what keeps `request`, for a page, from being sent."""
+        hop = hops.first(request, self._allowed)
+        return await self._robots.check(hop.name, _PRODUCT, request.proxy) if self._robots is not None else None
+
     async def _follow(
-        self, request: model.Request, held: AsyncExitStack, *, spooled: bool = False
+        self, request: model.Request, held: AsyncExitStack, told: trail.Trail | None = None, *, spooled: bool = False
     ) -> tuple[hops.Hop, hops.Answer, timedelta]:
         """The last hop of a chain of redirects, and what was answered there."""
         hop, spent = hops.first(request, self._allowed), 0.0
@@ -115,8 +123,8 @@ class Fetcher:
                     self._manners.crawl_delay(hop.host, delay)
                 async with self._manners.turn(hop.host, heed_pause=request.heed_pause):
                     began = time.monotonic()
-                    room = _Room(seats=self._seats, held=held, spooled=spooled)
-                    answer = await self._exchange(request, hop, self._limit - spent, room)
+                    room = body.Room(seats=self._seats, held=held, spooled=spooled)
+                    answer = await self._exchange(request, hop, self._limit - spent, room, told)
                     took = time.monotonic() - began
                     spent += took
                 self._manners.answered(hop.host, hop.name, answer.status, began=began, took=took)
@@ -140,8 +148,12 @@ class Fetcher:
 
     # ------------------------------------------------------------------------------------------------- one exchange
 
-    async def _exchange(self, request: model.Request, hop: hops.Hop, left: float, room: "_Room") -> hops.Answer:
-        watch = connections.Watch()
+    async def _exchange(
+        self, request: model.Request, hop: hops.Hop, left: float, room: body.Room, told: trail.Trail | None = None
+    ) -> hops.Answer:
+        watch = connections.Watch(told=told)
+        if told is not None:
+            told.asked(hop.name)
         try:
             async with asyncio.timeout(left) as room.deadline:
                 with _edge(watch):
@@ -150,7 +162,9 @@ class Fetcher:
             said = f"not done within {self._limit:g} s: waiting for {watch.waiting_for}"
             raise errors.TransportError(said, code="timeout") from exc
 
-    async def _ask(self, request: model.Request, hop: hops.Hop, watch: connections.Watch, room: "_Room") -> hops.Answer:
+    async def _ask(
+        self, request: model.Request, hop: hops.Hop, watch: connections.Watch, room: body.Room
+    ) -> hops.Answer:
         try:
             return await self._once(request, hop, watch, room, fresh=False)
         except (httpcore2.NetworkError, httpcore2.RemoteProtocolError):
@@ -160,21 +174,25 @@ class Fetcher:
         return await self._once(request, hop, watch, room, fresh=True)
 
     async def _once(
-        self, request: model.Request, hop: hops.Hop, watch: connections.Watch, room: "_Room", *, fresh: bool
+        self, request: model.Request, hop: hops.Hop, watch: connections.Watch, room: body.Room, *, fresh: bool
     ) -> hops.Answer:
         sent, route = self._sent(request, hop), self._proxies.of(request.proxy)
         async with self._connections.answer(sent, hop.origin, watch, fresh=fresh, route=route) as response:
             watch.waiting_for = "the body of the answer"
             status, headers = response.status, _headers(response)
-            body: spool.Body = b""
+            if watch.told is not None:
+                watch.told.answered(status, headers, response)
+            decoded: spool.Body = b""
             wire_bytes = 0
             if status == HTTPStatus.OK:
                 async with aclosing(response.aiter_stream()) as chunks:
-                    body, wire_bytes = await _body(chunks, headers, request, room)
+                    decoded, wire_bytes = await body.read(chunks, headers, request, room)
             elif status == HTTPStatus.NOT_MODIFIED:
                 # It has no body; only one that was read to its end leaves the connection fit for use.
                 await response.aread()
-        return hops.Answer(status=status, headers=headers, body=body, wire_bytes=wire_bytes)
+        if watch.told is not None:
+            watch.told.ended(wire_bytes, len(decoded))
+        return hops.Answer(status=status, headers=headers, body=decoded, wire_bytes=wire_bytes)
 
     def _sent(self, request: model.Request, hop: hops.Hop) -> httpcore2.Request:
         limits = {"connect": min(_CONNECT_LIMIT, self._limit), "read": None, "write": None, "pool": None}
@@ -240,66 +258,6 @@ class Fetcher:
         return errors.StatusError(said, code=f"http_{status}", status=status, retry_after=retry_after, url=hop.name)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Room:
-    """Where the body of one answer has its place: in memory, or if it may be `spooled` on disk when it is larger; beyond `enough` bytes it
-    takes a seat. `held` gives both back."""
-
-    seats: tuple[tuple[int, asyncio.Semaphore], ...]
-    held: AsyncExitStack
-    spooled: bool = False
-    deadline: asyncio.Timeout | None = None
-    enough: int = _LARGE[0][0]
-    size: int = 0
-    # Its value is the buffer itself, not a copy of many MB.
-    memory: io.BytesIO = field(default_factory=io.BytesIO)
-    disk: spool.Spooled | None = None
-
-    async def add(self, piece: bytes) -> None:
-        """Put `piece` at the end of the body. Raises FetchError (`storage`)."""
-        self.size += len(piece)
-        if self.size > self.enough:
-            await self._make()
-        try:
-            if self.spooled and self.disk is None and self.size > _IN_MEMORY:
-                self._move()
-            if self.disk is None:
-                self.memory.write(piece)
-            else:
-                self.disk.write(piece)
-        except OSError as exc:
-            raise _unstorable(exc) from exc
-
-    def body(self) -> spool.Body:
-        """All that was added."""
-        return self.memory.getvalue() if self.disk is None else self.disk
-
-    async def _make(self) -> None:
-        """Wait for room; the deadline waits too."""
-        loop = asyncio.get_running_loop()
-        began, ends = loop.time(), self.deadline.when() if self.deadline else None
-        if self.deadline is not None:
-            self.deadline.reschedule(None)
-        while self.seats and self.size > self.seats[0][0]:
-            seat, self.seats = self.seats[0][1], self.seats[1:]
-            await seat.acquire()
-            self.held.callback(seat.release)
-        self.enough = self.seats[0][0] if self.seats else sys.maxsize
-        if self.deadline is not None and ends is not None:
-            self.deadline.reschedule(ends + loop.time() - began)
-
-    def _move(self) -> None:
-        self.disk = spool.Spooled()
-        self.held.callback(self.disk.close)
-        self.disk.write(self.memory.getbuffer())
-        self.memory = io.BytesIO()
-
-
-def _unstorable(exc: OSError) -> errors.FetchError:
-    said = f"no room for the document in the folder for temporary files: {markup.line(exc.strerror or str(exc), 100)}"
-    return errors.FetchError(said, code="storage")
-
-
 def _context(settings: config.HttpSettings) -> ssl.SSLContext:
     """Trusts the authorities of the system and those of `ca_bundle`."""
     context = httpx2.create_ssl_context(trust_env=False)
@@ -332,37 +290,6 @@ def _text(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("latin-1")
-
-
-async def _body(
-    chunks: AsyncIterator[bytes], headers: Mapping[str, str], request: model.Request, room: "_Room"
-) -> tuple[spool.Body, int]:
-    """The decoded body and its size on the wire, each within the limit of `request`."""
-    limit = request.max_bytes
-    large = errors.TooLargeError(f"the document is larger than {decode.size(limit)}", code="too_large", status=200)
-    stated = headers.get("content-length", "")
-    if stated.isdigit() and int(stated) > limit and not request.cut:
-        raise large
-    decoder = decode.Decoder(headers.get("content-encoding", ""), limit)
-    wire_bytes = 0
-    try:
-        async for chunk in chunks:
-            if request.cut:
-                chunk = chunk[: limit - wire_bytes]  # noqa: PLW2901
-                if not chunk:
-                    return room.body(), wire_bytes
-            wire_bytes += len(chunk)
-            if wire_bytes > limit:
-                raise large
-            for piece in decoder.feed(chunk):
-                await room.add(piece)
-                # A kilobyte may hold a megabyte of work: others get their turn in between.
-                await asyncio.sleep(0)
-        decoder.finish()
-    except errors.TooLargeError:
-        if not request.cut:
-            raise
-    return room.body(), wire_bytes
 
 
 def _validators(url: str, headers: Mapping[str, str]) -> model.Validators:

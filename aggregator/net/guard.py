@@ -19,7 +19,7 @@ from typing import Any, Self
 import httpcore2
 import httpx2
 
-from aggregator import errors, markup
+from aggregator import diagnosis, errors, markup
 from aggregator.net import stream
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -295,9 +295,7 @@ class Guard(httpcore2.AsyncNetworkBackend):
 
     async def _route(self, host: str, port: int) -> tuple[Sequence[str], int]:
         """The addresses to try for `host`, all checked, and the port."""
-        shown = f"[{host}]" if ":" in host else host
-        target = self._connect_to.get(f"{shown}:{port}") or self._connect_to.get(f"*:{port}")
-        if target is not None:
+        if (target := self._target(host, port)) is not None:
             return await self._resolver.addresses(*target), target[1]
         addresses = await self._resolver.addresses(host, port)
         if (host, port) not in self._allowed.hosts:
@@ -308,6 +306,21 @@ class Guard(httpcore2.AsyncNetworkBackend):
                         f"{said} is not a public address ({flaw}); http.allow_networks does not list it", code="address"
                     )
         return _interleaved(addresses)[:_MOST_ADDRESSES], port
+
+    async def look_up(self, host: str, port: int) -> tuple[diagnosis.Address, ...]:
+        """Every address of `host` and why it may not be contacted; of a host that is replaced, those of its target. Raises
+        TransportError (`dns`)."""
+        if (target := self._target(host, port)) is not None:
+            return tuple(diagnosis.Address(address=one) for one in await self._resolver.addresses(*target))
+        listed = (host, port) in self._allowed.hosts
+        found = await self._resolver.addresses(host, port)
+        flaws = (None if listed else check(address, port, self._allowed) for address in found)
+        return tuple(diagnosis.Address(address=one, refused=flaw) for one, flaw in zip(found, flaws, strict=True))
+
+    def _target(self, host: str, port: int) -> tuple[str, int] | None:
+        """What `connect_to` has in the place of `host`."""
+        shown = f"[{host}]" if ":" in host else host
+        return self._connect_to.get(f"{shown}:{port}") or self._connect_to.get(f"*:{port}")
 
 
 def _interleaved(addresses: Sequence[str]) -> Sequence[str]:
