@@ -23,7 +23,7 @@ _LOOK = 2.0
 # mallopt(3), names from malloc.h: blocks of this size and more are given back to the system when freed, as is four times as much
 # that is free at the heap's end; so many arenas, where glibc would make up to eight for each processor.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_LARGE_BLOCK, _ARENAS = 256 << 10, 2
+_LARGE_BLOCK, _ARENAS = 128 << 10, 1
 _LIBC = ctypes.CDLL(None)
 _GLIBC = sys.platform == "linux" and hasattr(_LIBC, "mallopt") and hasattr(_LIBC, "malloc_trim")
 
