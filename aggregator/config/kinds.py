@@ -164,6 +164,27 @@ def _network(text: str) -> str:
     return text
 
 
+def literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that `host` is, or stands for on every machine; None for a name."""
+    try:
+        return ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return None
+
+
+def covers(listed: str, host: str) -> bool:
+    """Whether `listed`, a network, host:port or network:port, names or holds `host`."""
+    if _ADDRESS.fullmatch(listed):
+        listed = address(listed)[0]
+    elif re.search("/[0-9]+:[0-9]+$", listed):
+        listed = listed.rpartition(":")[0]
+    address_of = literal(host)
+    try:
+        return address_of is not None and address_of in ipaddress.ip_network(listed, strict=False)
+    except ValueError:
+        return listed.lower() == host.lower()
+
+
 def _database(text: str) -> str:
     text = re.sub("^postgresql://", "postgresql+psycopg://", text)
     if not re.match(r"sqlite:///(?!:memory:)[^?]|postgresql\+psycopg://.", text):
@@ -237,7 +258,6 @@ Network = Annotated[str, AfterValidator(_network)]
 Database = Annotated[str, AfterValidator(_database)]
 # Keys of the contract whose feature does not exist yet: refused rather than ignored.
 Unbuilt = BeforeValidator(_unbuilt)
-UnbuiltFlag = AfterValidator(_unbuilt)
 # A section whose keys are all commented out (`poll:`) reads as null and keeps its defaults.
 Commented = BeforeValidator(_or_mapping)
 CommentedList = BeforeValidator(_or_list)

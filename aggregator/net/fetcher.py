@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 import httpcore2
 import httpx2
@@ -29,6 +30,7 @@ _LONGEST_VALIDATOR = 1024
 _MOST_HEADERS = 200
 # Beyond these sizes only so many documents are in memory at a time.
 _LARGE = ((1 << 20, 4), (4 << 20, 1))
+_FORM = b"application/x-www-form-urlencoded"
 # Our name in robots.txt, whatever user agent a source was given.
 _PRODUCT = "aggregator"
 
@@ -93,6 +95,21 @@ class Fetcher:
             exc.url = exc.url or request.url
             raise
 
+    async def post(self, request: model.Request) -> None:
+        """Send the `form` of `request`; returns once it was accepted (2xx). Raises FetchError, in its words what the server said.
+
+        A redirect is followed with the form (WebSub §5.1.2), but for 303, which asks for something else, and never from https to
+        http: there are secrets in it.
+        """
+        try:
+            async with AsyncExitStack() as held:
+                hop, answer, _ = await self._follow(request, held)
+            if not 200 <= answer.status <= 299:
+                raise self._refusal(hop, answer)
+        except errors.FetchError as exc:
+            exc.url = exc.url or request.url
+            raise
+
     def paused(self, host: str) -> bool:
         """Whether `host` asked to be left alone, all of it."""
         return self._manners.paused_until(host) is not None
@@ -111,7 +128,7 @@ class Fetcher:
                     took = time.monotonic() - began
                     spent += took
                 self._manners.answered(hop.host, hop.name, answer.status, began=began, took=took)
-                if answer.status not in hops.MOVED:
+                if answer.status not in (hops.MOVED if request.form is None else hops.MOVED_WITH_FORM):
                     return hop, answer, timedelta(seconds=spent)
                 hop = hops.redirected(request, hop, answer, self._allowed)
             raise errors.FetchError(f"more than {_MOST_REDIRECTS} redirects", code="redirects", status=answer.status)
@@ -159,7 +176,7 @@ class Fetcher:
             watch.waiting_for = "the body of the answer"
             status, headers = response.status, _headers(response)
             body, wire_bytes = b"", 0
-            if status == HTTPStatus.OK:
+            if status == HTTPStatus.OK or request.form is not None:
                 async with aclosing(response.aiter_stream()) as chunks:
                     body, wire_bytes = await _body(chunks, headers, request, room)
             elif status == HTTPStatus.NOT_MODIFIED:
@@ -170,10 +187,15 @@ class Fetcher:
     def _sent(self, request: model.Request, hop: hops.Hop) -> httpcore2.Request:
         limits = {"connect": min(_CONNECT_LIMIT, self._limit), "read": None, "write": None, "pool": None}
         scheme, host, port = hop.origin
+        content = urlencode(request.form).encode("ascii") if request.form is not None else None
+        headers = self._headers(request, hop)
+        if content is not None:
+            headers += [(b"content-type", _FORM), (b"content-length", str(len(content)).encode())]
         return httpcore2.Request(
-            "GET",
+            "GET" if content is None else "POST",
             httpcore2.URL(scheme=scheme, host=host, port=port, target=hop.url.raw_path),
-            headers=self._headers(request, hop),
+            headers=headers,
+            content=content,
             extensions={"timeout": limits},
         )
 
@@ -221,6 +243,9 @@ class Fetcher:
             said = "HTTP 304 Not Modified, to a request without conditions"
             return errors.StatusError(said, code="unasked_304", status=status, url=hop.name)
         said = f"HTTP {status} {_phrase(status)}".strip()
+        # Only what a form was answered is read (`_once`); a hub says there what is wrong with it.
+        if answer.body:
+            said += f": {markup.line(config.redact(_text(answer.body)), 200)}"
         if status == HTTPStatus.GONE:
             return errors.GoneError(said, status=status, url=hop.name)
         retry_after = None
