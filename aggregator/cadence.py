@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
-from aggregator import model
+from aggregator import model, pushing
 
 _HOUR = timedelta(hours=1)
 _NO_HINTS = model.Hints()
@@ -275,13 +275,13 @@ def soon(source: model.Source, *, now: datetime, limits: Limits, reason: str) ->
 
 
 def ask_again(
-    subscription: model.Subscription, *, failures: int, hubs: int, now: datetime, retry_after: datetime | None = None
+    subscription: pushing.Subscription, *, failures: int, hubs: int, now: datetime, retry_after: datetime | None = None
 ) -> model.Due:
     """The next request to a hub after `failures` in a row that led to nothing, never given up: each of the `hubs` in turn, a minute
     apart, then all of them again, later every time. What is subscribed already is renewed before its lease ends, if that can be."""
     rounds, rest = divmod(failures, max(hubs, 1))
     delay = _NEXT_HUB if rest else min(_HUB_RETRY * 2 ** min(rounds - 1, 20), _HUB_LONGEST)
-    if subscription.state == model.SubscriptionState.ACTIVE and subscription.lease_until is not None:
+    if subscription.state == pushing.State.ACTIVE and subscription.lease_until is not None:
         delay = min(delay, max((subscription.lease_until - now) / 2, _SHORTEST_LEASE))
     at = now + _spread(_whole(delay), f"{subscription.id} {failures}")
     if retry_after is not None and retry_after > at:
@@ -294,7 +294,7 @@ def checked_back(*, now: datetime) -> datetime:
     return now + _CHECKED_BACK
 
 
-def renewal(subscription: model.Subscription, *, lease: timedelta, now: datetime) -> model.Due:
+def renewal(subscription: pushing.Subscription, *, lease: timedelta, now: datetime) -> model.Due:
     """When to ask for a new lease: well before the end of this one, and not all at the same time."""
     after = max(_spread(_whole(lease * _RENEWED), f"{subscription.id} {now.isoformat()}"), _SHORTEST_LEASE)
     return model.Due(at=now + after, reason=f"subscribed for {words(lease)}, renewed in {words(after)}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from aggregator import cadence, markup, model
+from aggregator import cadence, markup, model, pushing
 from aggregator.feed import hints
 
 # §8.2 calls ten days a good default.
@@ -24,18 +24,18 @@ GRACE = timedelta(minutes=10)
 # States in which we want to be subscribed.
 WANTED = frozenset(
     {
-        model.SubscriptionState.FOUND,
-        model.SubscriptionState.REQUESTED,
-        model.SubscriptionState.ACTIVE,
-        model.SubscriptionState.DENIED,
-        model.SubscriptionState.FAILED,
-        model.SubscriptionState.BROKEN,
-        model.SubscriptionState.EXPIRED,
+        pushing.State.FOUND,
+        pushing.State.REQUESTED,
+        pushing.State.ACTIVE,
+        pushing.State.DENIED,
+        pushing.State.FAILED,
+        pushing.State.BROKEN,
+        pushing.State.EXPIRED,
     }
 )
 
 
-def discovered(headers: Mapping[str, str], feed: model.ParsedFeed, url: str) -> model.Discovery:
+def discovered(headers: Mapping[str, str], feed: model.ParsedFeed, url: str) -> pushing.Discovery:
     """Where the document at `url` is pushed from: by its Link headers, and what these do not say by itself (§4).
 
     A document that names no `self` is its own topic. Hubs that speak https come first (§8.2).
@@ -43,8 +43,8 @@ def discovered(headers: Mapping[str, str], feed: model.ParsedFeed, url: str) -> 
     hubs, topic = hints.websub(hints.links(headers.get("link", "")), url)
     hubs = hubs or feed.hubs
     if not hubs:
-        return model.Discovery()
-    return model.Discovery(
+        return pushing.Discovery()
+    return pushing.Discovery(
         hubs=tuple(sorted(hubs, key=lambda hub: urlsplit(hub).scheme != "https")), topic=topic or feed.self_url or url
     )
 
@@ -54,9 +54,9 @@ def callback(base_url: str, token: str) -> str:
     return f"{base_url.rstrip('/')}/websub/{token}"
 
 
-def form(subscription: model.Subscription, base_url: str) -> Mapping[str, str]:
+def form(subscription: pushing.Subscription, base_url: str) -> Mapping[str, str]:
     """What to post to the hub (§5.1), by the subscription's state to subscribe or to unsubscribe."""
-    ending = subscription.state == model.SubscriptionState.ENDING
+    ending = subscription.state == pushing.State.ENDING
     told = {
         "hub.mode": "unsubscribe" if ending else "subscribe",
         "hub.topic": subscription.topic,
@@ -100,7 +100,7 @@ def digest(content_type: str, body: bytes) -> str:
     return hashlib.sha256(content_type.encode() + b"\0" + body).hexdigest()[:32]
 
 
-def discreet(said: str, subscription: model.Subscription) -> str:
+def discreet(said: str, subscription: pushing.Subscription) -> str:
     """What a hub said, in a line, without what only it and we may know: hubs quote what they were sent."""
     for secret in (subscription.secret, subscription.token):
         said = said.replace(secret, "…")
@@ -111,7 +111,7 @@ def discreet(said: str, subscription: model.Subscription) -> str:
 
 
 def missed(
-    subscription: model.Subscription, entries: Iterable[model.Entry], *, polled_before: datetime | None, now: datetime
+    subscription: pushing.Subscription, entries: Iterable[model.Entry], *, polled_before: datetime | None, now: datetime
 ) -> tuple[int, int]:
     """Of the new `entries` of a poll: how many the hub has missed, and how many it may have.
 
@@ -119,7 +119,7 @@ def missed(
     the poll before, which did not show it. What came since both, with no such date, it may have missed: it still has its grace.
     """
     since = subscription.active_since
-    if subscription.state != model.SubscriptionState.ACTIVE or since is None:
+    if subscription.state != pushing.State.ACTIVE or since is None:
         return 0, 0
     certain, possible = 0, 0
     for entry in entries:
@@ -132,19 +132,20 @@ def missed(
     return certain, possible
 
 
-def missing(count: int, subscription: model.Subscription, at: datetime) -> str:
-    """Why it is no longer relied upon, in a sentence."""
+def missing(count: int | None, subscription: pushing.Subscription, at: datetime) -> str:
+    """Why it is no longer relied upon, in a sentence: `count` entries, if known, that the poll of `at` found."""
     last = subscription.last_push_at
     before = f"last pushed {last:%Y-%m-%d %H:%M}" if last else "has never pushed"
-    return f"{count} new entries that a poll found at {at:%Y-%m-%d %H:%M} UTC were not pushed (the hub {before}); polled as usual"
+    what = "what is new" if count is None else f"{count} new {'entry' if count == 1 else 'entries'}"
+    return f"{subscription.hub} has not pushed {what} in the poll of {at:%Y-%m-%d %H:%M} UTC (it {before}); polled as usual"
 
 
-def moved_on(subscription: model.Subscription, hubs: tuple[str, ...], topic: str | None) -> bool:
+def moved_on(subscription: pushing.Subscription, hubs: tuple[str, ...], topic: str | None) -> bool:
     """Whether the document now names another topic, or other hubs. One that names none any more may only have forgotten it."""
     return bool(hubs) and (subscription.topic != topic or subscription.hub not in hubs)
 
 
-def next_hub(subscription: model.Subscription, hubs: tuple[str, ...]) -> str:
+def next_hub(subscription: pushing.Subscription, hubs: tuple[str, ...]) -> str:
     """The hub to try after this one."""
     if subscription.hub not in hubs:
         return hubs[0] if hubs else subscription.hub
@@ -152,7 +153,7 @@ def next_hub(subscription: model.Subscription, hubs: tuple[str, ...]) -> str:
 
 
 def ask_again(
-    subscription: model.Subscription,
+    subscription: pushing.Subscription,
     why: str,
     *,
     hubs: tuple[str, ...],

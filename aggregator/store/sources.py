@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator import model
+from aggregator import model, pushing
 from aggregator.feed import identity
 from aggregator.store import changes, tables
 
@@ -85,7 +85,7 @@ class FeedFacts:
     hints: model.Hints | None = None
     learned_gap: timedelta | None = None
     whole_document: bool = False
-    pushed_from: model.Discovery | None = None
+    pushed_from: pushing.Discovery | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

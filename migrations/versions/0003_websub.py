@@ -42,9 +42,7 @@ def upgrade() -> None:
         sa.Column("last_missed_at", UTCTime()),
         sa.Column("suspect_at", UTCTime()),
         sa.Column("added_at", UTCTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["source_id"], ["sources.id"], name="fk_subscriptions_source_id", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name="fk_subscriptions_source_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_subscriptions"),
         sa.UniqueConstraint("token", name="uq_subscriptions_token"),
     )
