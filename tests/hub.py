@@ -58,7 +58,9 @@ class Hub:
             assert body == query["hub.challenge"].encode() or status == 404
         return status, body
 
-    def push(self, body: bytes | None = None, *, method: str = "sha256", secret: str | None = None, nth: int = -1) -> int:
+    def push(
+        self, body: bytes | None = None, *, method: str = "sha256", secret: str | None = None, nth: int = -1
+    ) -> int:
         """Push to the subscriber that asked last; the status it answers."""
         form = self.subscribed()[nth]
         body = self.feed if body is None else body
