@@ -51,6 +51,7 @@ class Receiver:
         self._room = _LARGEST * self.max_bytes
         self._owner: str | None = None
         self._waiting: dict[int, list[str]] = defaultdict(list)
+        self._stored: dict[int, str] = {}
         self._turns: dict[int, asyncio.Lock] = {}
         self._seats = asyncio.Semaphore(_AT_ONCE)
         self.tasks: set[asyncio.Task[None]] = set()
@@ -101,7 +102,9 @@ class Receiver:
             return _TAKEN
         body_hash = await asyncio.to_thread(websub.digest, content_type, body)
         waiting = self._waiting.get(one.id, ())
-        repeated = body_hash in waiting or (not waiting and body_hash == one.push_hash)
+        # The row may have been read before what it calls the last push was stored.
+        stored = self._stored.get(one.id, one.push_hash)
+        repeated = body_hash in waiting or (not waiting and body_hash == stored)
         if not repeated and len(waiting) >= _MOST_WAITING:
             self.free(len(body))
             return BUSY
@@ -178,7 +181,9 @@ class Receiver:
             _log.exception("push.crashed", source=source.name)
             read = errors.AggregatorError(f"unexpected {type(exc).__name__}: {exc}", code="crash")
         took = timedelta(seconds=time.monotonic() - started)
-        self._observe(await asyncio.to_thread(self._commit, source, delivery, read, took))
+        report = await asyncio.to_thread(self._commit, source, delivery, read, took)
+        self._stored[delivery.subscription.id] = delivery.body_hash
+        self._observe(report)
 
     def _commit(
         self,

@@ -129,6 +129,10 @@ def serve() -> Iterator[Hub]:
             data = self.rfile.read(int(self.headers["content-length"])).decode()
             form = {name: values[0] for name, values in parse_qs(data, keep_blank_values=True).items()}
             moves = hub.moves_to if self.path == "/hub" else None
+            assert self.headers["content-type"] == "application/x-www-form-urlencoded"
+            if not moves:
+                # Before the answer: whoever has it may look.
+                hub.asked.append(form | {"path": self.path})
             self.send_response(307 if moves else hub.status)
             if moves:
                 self.send_header("location", moves)
@@ -137,8 +141,6 @@ def serve() -> Iterator[Hub]:
             self.wfile.write(hub.said)
             if moves:
                 return
-            assert self.headers["content-type"] == "application/x-www-form-urlencoded"
-            hub.asked.append(form | {"path": self.path})
             if hub.status < 300 and hub.deny is not None:
                 told = {"hub_mode": "denied", "hub_reason": hub.deny}
                 threading.Timer(0.1, lambda: hub.check_back(form, **told)).start()

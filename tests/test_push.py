@@ -105,12 +105,12 @@ class Rig:
         return await self.call("GET", form["hub.callback"], params=query)
 
     async def push(
-        self, body: bytes | None = None, *, method: str = "sha256", wait: bool = True, **headers: str
+        self, body: bytes | None = None, *, method: str = "sha256", wait: bool = True, **headers: str | bytes
     ) -> int:
         """The hub pushes, and what it pushed is stored."""
         form, body = self.hub.subscribed()[-1], self.hub.feed if body is None else body
         signed = {"x-hub-signature": hubs.signature(form["hub.secret"], body, method)} if method else {}
-        told = {"content-type": hubs.RSS} | signed | headers
+        told: dict[str, Any] = {"content-type": hubs.RSS} | signed | headers
         answer = await self.call("POST", form["hub.callback"], content=body, headers=told)
         if wait:
             await asyncio.gather(*self.app.receiver.tasks)
@@ -230,7 +230,7 @@ async def test_a_hub_that_checks_back_gets_its_challenge_as_plain_text(rig: Rig)
     assert answer.headers["x-content-type-options"] == "nosniff"
     row = rig.subscription()
     assert (row["state"], row["failures"]) == ("active", 0)
-    assert row["reason"].startswith("subscribed for 120 min, renewed in ")
+    assert row["reason"].startswith("subscribed for 2 h, renewed in 9")
 
 
 @pytest.mark.parametrize(
@@ -291,8 +291,8 @@ async def test_a_hub_that_fails_is_asked_again_later_and_later_for_ever(rig: Rig
     assert (row["state"], row["failures"]) == ("failed", 12)
     assert "HTTP 500" in row["reason"]
     assert "the callback SECRET is no good" in row["reason"]
-    assert waits[1:] == sorted(waits[1:])
-    assert timedelta(hours=23) < waits[-1] < timedelta(hours=28)
+    assert waits[1:9] == sorted(waits[1:9])
+    assert all(DAY <= wait <= timedelta(hours=26.5) for wait in waits[10:])
 
 
 async def test_what_a_hub_quotes_of_our_secrets_is_not_kept(rig: Rig) -> None:
@@ -387,7 +387,9 @@ async def test_another_hub_or_topic_is_subscribed_to_and_the_old_one_left(rig: R
     assert rig.source()["pushed_by"] is None
 
 
-@pytest.mark.parametrize("source", [{"websub": False}, {"enabled": False}, {"names": ("Other",)}])
+@pytest.mark.parametrize(
+    "source", [{"websub": False}, {"enabled": False}, {"names": ("Other",), "url": "http://127.0.0.1:9/"}]
+)
 async def test_what_is_no_longer_wanted_is_unsubscribed_and_pushed_in_vain(rig: Rig, source: dict[str, Any]) -> None:
     await rig.trusted()
     rig.renew(**source)
@@ -450,12 +452,13 @@ async def test_what_is_pushed_and_signed_is_stored(rig: Rig, method: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "signature", ["", "sha256", "sha256=", "sha256=00", "md5=00", "sha1=é", "sha256=" + "0" * 64, "=", "sha512/256=0"]
+    "signature",
+    ["", "sha256", "sha256=", "sha256=00", "md5=00", "sha1=\u00e9", "sha256=" + "0" * 64, "=", "sha512/256=0"],
 )
 async def test_what_is_not_signed_as_agreed_is_taken_and_ignored(rig: Rig, signature: str) -> None:
     await rig.subscribed()
     body = hubs.feed(hubs.entry(66))
-    headers = {"x-hub-signature": signature.encode("utf-8").decode("latin-1")} if signature else {}
+    headers = {"x-hub-signature": signature.encode()} if signature else {}
 
     status = await rig.push(body, method="", **headers)
 

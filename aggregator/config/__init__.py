@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.json_schema import models_json_schema
 
 from aggregator import errors
@@ -135,11 +135,19 @@ def _sources(
 
 def _require_callback(file: AggregatorFile, listed: Iterable[document.Document]) -> None:
     """Sources that want to be pushed need an address at which hubs can call; said once, where the first of them wants it."""
-    wanting = [(each, loc) for each in listed for loc, one in _elements(each, "sources") if one.get("websub") is True]
+    wanting = [(each, loc) for each in listed for loc, one in _elements(each, "sources") if _on(one.get("websub"))]
     flaw = _unreachable(file) if wanting else None
     if flaw is not None:
         each, loc = wanting[0]
         each.complain((*loc, "websub"), flaw)
+
+
+def _on(value: object) -> bool:
+    """Whether `value`, as it stands in the file, will be read as true."""
+    try:
+        return TypeAdapter(bool).validate_python(value)
+    except ValidationError:
+        return False
 
 
 def _unreachable(file: AggregatorFile) -> str | None:

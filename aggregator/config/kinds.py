@@ -178,11 +178,10 @@ def covers(listed: str, host: str) -> bool:
         listed = address(listed)[0]
     elif re.search("/[0-9]+:[0-9]+$", listed):
         listed = listed.rpartition(":")[0]
-    address_of = literal(host)
-    try:
-        return address_of is not None and address_of in ipaddress.ip_network(listed, strict=False)
-    except ValueError:
+    where = literal(host)
+    if where is None or (literal(listed) is None and "/" not in listed):
         return listed.lower() == host.lower()
+    return where in ipaddress.ip_network("127.0.0.1" if listed == "localhost" else listed, strict=False)
 
 
 def _database(text: str) -> str:
