@@ -95,29 +95,40 @@ class Receiver:
 
         Raises StoreError, where the hub must push again.
         """
+        delivery: pushing.Delivery | None = None
+        try:
+            reply, delivery = await self._judged(called, body, signatures, content_type)
+        finally:
+            if delivery is None:
+                self.free(len(body))
+        if delivery is not None:
+            self._begin(called.source, delivery)
+        return reply
+
+    async def _judged(
+        self, called: subscriptions.Called, body: bytes, signatures: Sequence[str], content_type: str
+    ) -> tuple[pushing.Reply, pushing.Delivery | None]:
+        """What to answer, and what there is to store."""
         one = called.subscription
         if not await asyncio.to_thread(websub.signed, one.secret, signatures, body):
             await asyncio.to_thread(self._ignore, called)
-            self.free(len(body))
-            return _TAKEN
+            return _TAKEN, None
         body_hash = await asyncio.to_thread(websub.digest, content_type, body)
         waiting = self._waiting.get(one.id, ())
         # The row may have been read before what it calls the last push was stored.
         stored = self._stored.get(one.id, one.push_hash)
         repeated = body_hash in waiting or (not waiting and body_hash == stored)
         if not repeated and len(waiting) >= _MOST_WAITING:
-            self.free(len(body))
-            return BUSY
+            return BUSY, None
         now = self._now()
         await asyncio.to_thread(self._note, one, now, news=not repeated)
         if repeated:
             self._tell("repeated")
         if repeated or self._owner is None:
-            self.free(len(body))
-            return _TAKEN
-        delivery = pushing.Delivery(subscription=one, at=now, body=body, body_hash=body_hash, content_type=content_type)
-        self._begin(called.source, delivery)
-        return _TAKEN
+            return _TAKEN, None
+        return _TAKEN, pushing.Delivery(
+            subscription=one, at=now, body=body, body_hash=body_hash, content_type=content_type
+        )
 
     def _ignore(self, called: subscriptions.Called) -> None:
         with self._store.begin() as conn:

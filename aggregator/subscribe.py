@@ -41,18 +41,26 @@ class Subscriber:
     def tend(self) -> None:
         """What time alone brings about: leases end, suspicions come true, pushes are lost with their process. Raises StoreError."""
         now, first = self._now(), self._reconcile_at is None
-        lost = now if first and self._store.sqlite else now - _LOST_AFTER
-        with self._store.begin() as conn:
-            if self._reconcile_at is None or now >= self._reconcile_at:
-                subscriptions.reconcile(conn, self._names, now)
-                self._reconcile_at = now + _RECONCILED_EVERY
-            if count := subscriptions.lapsed(conn, now):
-                _log.warning("subscriptions.lapsed", count=count)
-            for suspect in subscriptions.suspects(conn, now - websub.GRACE):
-                self._break(conn, suspect, now)
-            for waiting in subscriptions.forsaken(conn, lost):
-                _log.warning("push.lost", hub=waiting.hub, said="polled instead")
-                subscriptions.poll_instead(conn, waiting, now)
+        lost, suspected = now if first and self._store.sqlite else now - _LOST_AFTER, now - websub.GRACE
+        if self._reconcile_at is None or now >= self._reconcile_at:
+            with self._store.begin() as conn:
+                subscriptions.reconcile(conn, self._names, self._base_url, now)
+            self._reconcile_at = now + _RECONCILED_EVERY
+        # Seldom is there anything, and only who writes keeps others from writing.
+        with self._store.read() as conn:
+            quiet = not subscriptions.stirs(conn, now, suspected=suspected, lost=lost)
+        if not quiet:
+            with self._store.begin() as conn:
+                self._overdue(conn, now, suspected, lost)
+
+    def _overdue(self, conn: Connection, now: datetime, suspected: datetime, lost: datetime) -> None:
+        if count := subscriptions.lapsed(conn, now):
+            _log.warning("subscriptions.lapsed", count=count)
+        for suspect in subscriptions.suspects(conn, suspected):
+            self._break(conn, suspect, now)
+        for waiting in subscriptions.forsaken(conn, lost):
+            _log.warning("push.lost", hub=waiting.hub, said="polled instead")
+            subscriptions.poll_instead(conn, waiting, now)
 
     def _break(self, conn: Connection, suspect: pushing.Subscription, now: datetime) -> None:
         reason = websub.missing(None, suspect, suspect.suspect_at or now)
@@ -61,6 +69,9 @@ class Subscriber:
 
     def claim_due(self, now: datetime, limit: int) -> Sequence[subscriptions.Wanted]:
         """Those whose hub is to be asked now. Raises StoreError."""
+        with self._store.read() as conn:
+            if not self._base_url or not subscriptions.any_due(conn, now):
+                return ()
         with self._store.begin() as conn:
             return subscriptions.claim_due(conn, now=now, limit=limit)
 
@@ -85,7 +96,7 @@ class Subscriber:
                 return None
             if one.state in _IN_VAIN and one.failures and (hub := websub.next_hub(one, wanted.hubs)) != one.hub:
                 one = subscriptions.switch(conn, one, hub)
-            subscriptions.requesting(conn, one, now)
+            subscriptions.requesting(conn, one, self._base_url, now)
         return one
 
     async def _ask(self, wanted: subscriptions.Wanted, one: pushing.Subscription) -> None:

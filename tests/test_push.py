@@ -1,7 +1,7 @@
 """Being pushed, over a real hub, the real ASGI application, real workers and both databases; only the clock is the test's own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -32,7 +32,9 @@ class Rig:
         self._apps: list[app.App] = []
         self.renew()
 
-    def renew(self, *, names: tuple[str, ...] = ("Pushed",), websub: bool = True, **source: Any) -> None:
+    def renew(
+        self, *, names: tuple[str, ...] = ("Pushed",), websub: bool = True, base_url: str = BASE, **source: Any
+    ) -> None:
         """Begin again with another configuration, as a reload does."""
         told = {"websub": websub} | source
         listed = [
@@ -51,7 +53,7 @@ class Rig:
                     "timeout": "2s",
                     "max_feed_bytes": "64KiB",
                 },
-                "web": {"base_url": BASE},
+                "web": {"base_url": base_url},
                 "sources": [config.SourceConfig.model_validate(one) for one in listed],
                 "taxonomy": {},
             }
@@ -92,7 +94,7 @@ class Rig:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=site)) as client:
             return await client.request(method, url, **told)
 
-    async def check_back(self, form: dict[str, str] | None = None, **told: str) -> httpx.Response:
+    async def check_back(self, form: dict[str, str] | None = None, /, **told: str) -> httpx.Response:
         """The hub checks back on the request `form`, the last one if not given."""
         form = form or self.hub.asked[-1]
         query = {
@@ -105,12 +107,17 @@ class Rig:
         return await self.call("GET", form["hub.callback"], params=query)
 
     async def push(
-        self, body: bytes | None = None, *, method: str = "sha256", wait: bool = True, **headers: str | bytes
+        self,
+        body: bytes | None = None,
+        *,
+        method: str = "sha256",
+        wait: bool = True,
+        headers: Mapping[str, str | bytes] | None = None,
     ) -> int:
         """The hub pushes, and what it pushed is stored."""
         form, body = self.hub.subscribed()[-1], self.hub.feed if body is None else body
         signed = {"x-hub-signature": hubs.signature(form["hub.secret"], body, method)} if method else {}
-        told: dict[str, Any] = {"content-type": hubs.RSS} | signed | headers
+        told: dict[str, Any] = {"content-type": hubs.RSS} | signed | dict(headers or {})
         answer = await self.call("POST", form["hub.callback"], content=body, headers=told)
         if wait:
             await asyncio.gather(*self.app.receiver.tasks)
@@ -436,6 +443,29 @@ async def test_another_url_of_the_source_ends_what_was_pushed_of_the_old_one(rig
     assert rig.subscription()["state"] == "ending"
 
 
+async def test_another_base_url_is_told_to_the_hubs_at_once(rig: Rig) -> None:
+    await rig.trusted()
+    rig.renew(base_url="https://elsewhere.example")
+
+    asked = await rig.ask(), await rig.ask(timedelta(minutes=11))
+
+    first, second = rig.hub.asked
+    assert asked == (1, 0)
+    assert second["hub.callback"] == first["hub.callback"].replace(BASE, "https://elsewhere.example")
+    assert (rig.subscription()["state"], rig.source()["pushed_by"]) == ("active", rig.hub.url("/hub"))
+
+
+async def test_the_rest_of_the_page_still_only_reads(rig: Rig) -> None:
+    statuses = [
+        (await rig.call("POST", f"{BASE}{path}")).status_code for path in ("/", "/metrics", "/websub", "/websub/")
+    ]
+    other = await rig.call("GET", "https://evil.example/websub/x")
+
+    assert statuses == [404, 404, 404, 404]
+    assert (await rig.call("POST", "https://collector.example/")).status_code == 405
+    assert other.status_code == 400
+
+
 # ------------------------------------------------------------------------------------------------------ being pushed
 
 
@@ -458,9 +488,9 @@ async def test_what_is_pushed_and_signed_is_stored(rig: Rig, method: str) -> Non
 async def test_what_is_not_signed_as_agreed_is_taken_and_ignored(rig: Rig, signature: str) -> None:
     await rig.subscribed()
     body = hubs.feed(hubs.entry(66))
-    headers = {"x-hub-signature": signature.encode()} if signature else {}
+    headers: dict[str, str | bytes] = {"x-hub-signature": signature.encode()} if signature else {}
 
-    status = await rig.push(body, method="", **headers)
+    status = await rig.push(body, method="", headers=headers)
 
     assert status == 202
     assert rig.titles() == ["Title 1"]
@@ -596,7 +626,7 @@ async def test_bodies_beyond_the_limit_are_refused_whether_they_say_so_or_not(ri
 
     stated = await rig.push(large)
     chunked = (await rig.call("POST", form["hub.callback"], content=unstated())).status_code
-    coded = await rig.push(b"x", **{"content-encoding": "gzip"})
+    coded = await rig.push(b"x", headers={"content-encoding": "gzip"})
     fits = await rig.push(large[:-1])
 
     assert (stated, chunked, coded, fits) == (413, 413, 415, 202)

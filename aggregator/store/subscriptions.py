@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
 
 from aggregator import model, pushing, websub
 from aggregator.store import sources, tables
@@ -17,6 +17,8 @@ _FIELDS = tuple(field.name for field in fields(pushing.Subscription))
 # A request that is under way when the process dies is made again after this.
 _UNDER_WAY = timedelta(minutes=5)
 _PUSHED = (pushing.State.ACTIVE, pushing.State.BROKEN)
+# States that a request does not change, only its verification.
+_STAYING = (*_PUSHED, pushing.State.ENDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +54,9 @@ def follow(conn: Connection, source_id: int, found: pushing.Discovery, now: date
         _subscribe(conn, source_id, found.hubs[0], found.topic, now)
 
 
-def reconcile(conn: Connection, names: Collection[str], now: datetime) -> None:
-    """Make the table say what the configuration says: the sources `names` are subscribed to what they name, no others are."""
+def reconcile(conn: Connection, names: Collection[str], base_url: str, now: datetime) -> None:
+    """Make the table say what the configuration says: the sources `names` are subscribed to what they name, no others are, and hubs
+    that were given another address than `base_url` are asked anew."""
     columns = (_sources.c.id, _sources.c.name, _sources.c.state, _sources.c.hubs, _sources.c.topic)
     rows = conn.execute(select(*columns).where(tables.among(conn, _sources.c.name, names))).all()
     polled = {row.id: row for row in rows if row.state in sources.POLLED}
@@ -66,6 +69,8 @@ def reconcile(conn: Connection, names: Collection[str], now: datetime) -> None:
     # A source that has got another URL since names neither: what is pushed of the old one is not its own.
     stale = [one for one in held if one.source_id in polled and polled[one.source_id].hubs is None]
     end(conn, stale, "the source has another url now", now)
+    elsewhere = and_(_subscriptions.c.state.in_(websub.WANTED), _subscriptions.c.base_url != base_url)
+    conn.execute(update(_subscriptions).where(elsewhere).values(next_try_at=now))
 
 
 def end(conn: Connection, ended: Sequence[pushing.Subscription], reason: str, now: datetime) -> None:
@@ -121,9 +126,18 @@ def switch(conn: Connection, subscription: pushing.Subscription, hub: str) -> pu
     return switched
 
 
-def requesting(conn: Connection, subscription: pushing.Subscription, now: datetime) -> None:
+def any_due(conn: Connection, now: datetime) -> bool:
+    """Whether there is a hub to be asked."""
+    return (
+        conn.execute(select(_subscriptions.c.id).where(_subscriptions.c.next_try_at <= now).limit(1)).first()
+        is not None
+    )
+
+
+def requesting(conn: Connection, subscription: pushing.Subscription, base_url: str, now: datetime) -> None:
     """Noted before the hub is asked: there are hubs that check back before they answer."""
-    conn.execute(update(_subscriptions).where(_subscriptions.c.id == subscription.id).values(requested_at=now))
+    noted = {"requested_at": now, "base_url": base_url}
+    conn.execute(update(_subscriptions).where(_subscriptions.c.id == subscription.id).values(noted))
 
 
 def requested(conn: Connection, subscription: pushing.Subscription, due: model.Due) -> None:
@@ -137,7 +151,7 @@ def requested(conn: Connection, subscription: pushing.Subscription, due: model.D
         ),
     )
     values: dict[str, Any] = {"failures": subscription.failures + 1, "next_try_at": due.at, "reason": due.reason}
-    if subscription.state not in (pushing.State.ACTIVE, pushing.State.ENDING):
+    if subscription.state not in _STAYING:
         values["state"] = pushing.State.REQUESTED
     conn.execute(update(_subscriptions).where(unanswered).values(values))
 
@@ -145,7 +159,7 @@ def requested(conn: Connection, subscription: pushing.Subscription, due: model.D
 def failed(conn: Connection, subscription: pushing.Subscription, due: model.Due, *, counted: bool = True) -> None:
     """The hub could not be asked, or refused. What is subscribed stays so until its lease ends."""
     values: dict[str, Any] = {"failures": subscription.failures + counted, "next_try_at": due.at, "reason": due.reason}
-    if subscription.state not in (pushing.State.ACTIVE, pushing.State.ENDING):
+    if subscription.state not in _STAYING:
         values["state"] = pushing.State.FAILED
     same = and_(_subscriptions.c.id == subscription.id, _subscriptions.c.state == subscription.state)
     conn.execute(update(_subscriptions).where(same).values(values))
@@ -260,6 +274,13 @@ def broken(
 # ------------------------------------------------------------------------------------------------------- upkeep
 
 
+def stirs(conn: Connection, now: datetime, *, suspected: datetime, lost: datetime) -> bool:
+    """Whether there may be anything to do of what follows."""
+    over = and_(_subscriptions.c.state.in_(_PUSHED), _subscriptions.c.lease_until <= now)
+    something = or_(over, _subscriptions.c.suspect_at <= suspected, _subscriptions.c.waiting_at <= lost)
+    return conn.execute(select(_subscriptions.c.id).where(something).limit(1)).first() is not None
+
+
 def lapsed(conn: Connection, now: datetime) -> int:
     """Leases that ended without a new one: those sources are polled again."""
     over = and_(_subscriptions.c.state.in_(_PUSHED), _subscriptions.c.lease_until <= now)
@@ -295,12 +316,6 @@ def poll_instead(conn: Connection, subscription: pushing.Subscription, now: date
     polled = and_(_sources.c.id == subscription.source_id, _sources.c.state.in_(sources.POLLED))
     reason = f"what {subscription.hub} pushed was not stored: polled instead"
     conn.execute(update(_sources).where(polled).values(next_poll_at=now, due_reason=reason))
-
-
-def counts(conn: Connection) -> dict[str, int]:
-    """How many subscriptions are in which state."""
-    grouped = select(_subscriptions.c.state, func.count()).group_by(_subscriptions.c.state)
-    return {state: int(count) for state, count in conn.execute(grouped).all()}
 
 
 def _no_longer_pushed(conn: Connection, source_ids: Sequence[int], now: datetime, reason: str) -> None:

@@ -164,6 +164,7 @@ subscriptions = Table(
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("next_try_at", UTCTime),
     Column("requested_at", UTCTime),
+    Column("base_url", Text),
     Column("verified_at", UTCTime),
     Column("active_since", UTCTime),
     Column("lease_until", UTCTime),

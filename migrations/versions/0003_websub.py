@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False, server_default=sa.text("0")),
         sa.Column("next_try_at", UTCTime()),
         sa.Column("requested_at", UTCTime()),
+        sa.Column("base_url", sa.Text()),
         sa.Column("verified_at", UTCTime()),
         sa.Column("active_since", UTCTime()),
         sa.Column("lease_until", UTCTime()),
