@@ -225,12 +225,16 @@ class Receiver:
         now: datetime,
     ) -> model.Due | None:
         """The next poll, None where the push has no say in it."""
-        hub = delivery.subscription.hub
+        hub, limits = delivery.subscription.hub, self._intake.limits(source)
         if isinstance(read, errors.AggregatorError) or read.damage:
             reason = f"what {hub} pushed could not be read: polled instead"
-            return cadence.soon(source, now=now, limits=self._intake.limits(source), reason=reason)
-        relied = source.state == model.SourceState.ACTIVE and source.pushed_by is not None
-        return self._intake.backup(source, hub, now) if relied else None
+            return cadence.soon(source, now=now, limits=limits, reason=reason)
+        if source.state != model.SourceState.ACTIVE or source.pushed_by is None:
+            return None
+        # It may be due for what could not be read or stored before.
+        if source.next_poll_at is not None and source.next_poll_at <= now + limits.min_interval:
+            return model.Due(at=source.next_poll_at, reason=f"pushed by {hub}; a poll was due all the same")
+        return self._intake.backup(source, hub, now)
 
 
 def _as_response(source: model.Source, delivery: pushing.Delivery) -> model.Response:

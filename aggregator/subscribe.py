@@ -43,8 +43,7 @@ class Subscriber:
         now, first = self._now(), self._reconcile_at is None
         lost, suspected = now if first and self._store.sqlite else now - _LOST_AFTER, now - websub.GRACE
         if self._reconcile_at is None or now >= self._reconcile_at:
-            with self._store.begin() as conn:
-                subscriptions.reconcile(conn, self._names, self._base_url, now)
+            self._reconcile(now)
             self._reconcile_at = now + _RECONCILED_EVERY
         # Seldom is there anything, and only who writes keeps others from writing.
         with self._store.read() as conn:
@@ -52,6 +51,15 @@ class Subscriber:
         if not quiet:
             with self._store.begin() as conn:
                 self._overdue(conn, now, suspected, lost)
+
+    def _reconcile(self, now: datetime) -> None:
+        try:
+            with self._store.begin() as conn:
+                subscriptions.reconcile(conn, self._names, self._base_url, now)
+        except errors.ConflictError:
+            # Another process did the same and was first: what it wrote is found now.
+            with self._store.begin() as conn:
+                subscriptions.reconcile(conn, self._names, self._base_url, now)
 
     def _overdue(self, conn: Connection, now: datetime, suspected: datetime, lost: datetime) -> None:
         if count := subscriptions.lapsed(conn, now):

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import RowMapping, text
 
-from aggregator import app, config, upkeep
+from aggregator import app, config, errors, upkeep
 from aggregator.store import db
 from aggregator.web import callback, page
 from tests import hub as hubs
@@ -614,6 +614,33 @@ async def test_what_cannot_be_read_is_polled_instead_but_not_too_often(rig: Rig,
     assert rig.source()["due_reason"] == f"what {rig.hub.url('/hub')} pushed could not be read: polled instead"
     assert timedelta(minutes=3) < rig.due_in() <= timedelta(minutes=4)
     assert (rig.source()["state"], rig.source()["failures"]) == ("active", 0)
+
+
+async def test_a_good_push_does_not_put_off_the_poll_for_a_bad_one(rig: Rig) -> None:
+    await rig.trusted()
+    await rig.push(b"garbage")
+    rig.hub.publish(hubs.entry(1), hubs.entry(2), hubs.entry(3))
+
+    await rig.push()
+
+    assert rig.titles() == ["Title 1", "Title 2", "Title 3"]
+    assert rig.due_in() <= timedelta(minutes=5)
+    assert rig.source()["due_reason"] == f"pushed by {rig.hub.url('/hub')}; a poll was due all the same"
+
+
+async def test_two_processes_that_find_the_same_hub_subscribe_once(rig: Rig) -> None:
+    await rig.poll()
+    with pytest.raises(errors.ConflictError), rig.store.begin() as conn:
+        conn.execute(
+            text(
+                "INSERT INTO subscriptions (source_id, hub, topic, state, reason, token, secret, added_at)"
+                " SELECT source_id, hub, topic, 'found', reason, 'other', secret, added_at FROM subscriptions"
+            )
+        )
+
+    rig.app.subscriber.tend()
+
+    assert len(rig.rows("SELECT * FROM subscriptions")) == 1
 
 
 async def test_bodies_beyond_the_limit_are_refused_whether_they_say_so_or_not(rig: Rig) -> None:

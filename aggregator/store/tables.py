@@ -178,6 +178,14 @@ subscriptions = Table(
     Column("added_at", UTCTime, nullable=False),
     Index(None, "source_id"),
     Index(None, "next_try_at"),
+    # At most one of a source is wanted, whoever finds its hub first.
+    Index(
+        "ix_subscriptions_wanted",
+        "source_id",
+        unique=True,
+        sqlite_where=text("state NOT IN ('ending', 'ended')"),
+        postgresql_where=text("state NOT IN ('ending', 'ended')"),
+    ),
 )
 
 items = Table(

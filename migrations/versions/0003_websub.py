@@ -49,3 +49,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_subscriptions_source_id", "subscriptions", ["source_id"], unique=False)
     op.create_index("ix_subscriptions_next_try_at", "subscriptions", ["next_try_at"], unique=False)
+    wanted = sa.text("state NOT IN ('ending', 'ended')")
+    op.create_index(
+        "ix_subscriptions_wanted",
+        "subscriptions",
+        ["source_id"],
+        unique=True,
+        sqlite_where=wanted,
+        postgresql_where=wanted,
+    )
