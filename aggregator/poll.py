@@ -412,6 +412,9 @@ def _watch_push(conn: Connection, polled: _Polled, answer: _Answer, decision: mo
     if (found := _pushed_from(answer)) is not None and found.hubs:
         subscriptions.follow(conn, source.id, found, now)
     current = subscriptions.wanted_of(conn, source.id)
+    if current is None or current.last_push_at is None:
+        # Whoever pushed it was another hub, or of another topic.
+        source = replace(source, pushed_by=None, pushed_until=None)
     # What was pushed and is not stored yet is not missed.
     if current is None or current.waiting_at is not None or not decision.new:
         return source

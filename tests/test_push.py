@@ -380,9 +380,10 @@ async def test_another_hub_or_topic_is_subscribed_to_and_the_old_one_left(rig: R
     await rig.trusted()
     rig.hub.publish(hubs.entry(1), hubs.entry(2), hub="/hub-new", topic="/topic-new")
 
-    await rig.poll(DAY)
+    poll = await rig.poll(DAY)
     await rig.ask()
 
+    assert poll["due_reason"].startswith("every ")
     by_mode = {form["hub.mode"]: form for form in rig.hub.asked[1:]}
     assert (by_mode["unsubscribe"]["path"], by_mode["unsubscribe"]["hub.callback"]) == (
         "/hub",
