@@ -46,6 +46,13 @@ class Outcome(StrEnum):
     POSTPONED = "postponed"
 
 
+class Origin(StrEnum):
+    """What `polls.origin` may hold: who began, we or a hub."""
+
+    POLL = "poll"
+    PUSH = "push"
+
+
 class DateSource(StrEnum):
     """Where `items.published_at` was found (`items.date_source`)."""
 
@@ -77,6 +84,7 @@ class Request:
     `port`, which the source's own URL names, may be asked for besides the web's. `heed_pause`: whether a Retry-After that the
     host gave to another request holds for this one too. `heed_robots`: whether robots.txt is asked, as it is for pages.
     `cut`: whether of a larger document the first `max_bytes` are enough. `proxy`: None for the general one, if there is one.
+    `form` makes it a POST of these fields.
     """
 
     url: str
@@ -92,6 +100,7 @@ class Request:
     heed_pause: bool = True
     heed_robots: bool = False
     cut: bool = False
+    form: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +185,12 @@ class Source:
     moved_since: datetime | None = None
     moved_sightings: int = 0
     advice: str | None = None
+    # The hubs its document names, () for none, None as long as nobody has looked; and the topic to subscribe to.
+    hubs: tuple[str, ...] | None = None
+    topic: str | None = None
+    # The hub that pushes it, as we have seen for ourselves, and until when it has promised to.
+    pushed_by: str | None = None
+    pushed_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,6 +340,7 @@ class PollReport:
     unchanged: int = 0
     error_code: str | None = None
     error: str | None = None
+    origin: Origin = Origin.POLL
 
 
 # ---------------------------------------------------------------------------------------------------- harvesting

@@ -120,6 +120,10 @@ sources = Table(
     Column("added_at", UTCTime, nullable=False),
     Column("lease_owner", Text),
     Column("lease_until", UTCTime),
+    Column("hubs", Json),
+    Column("topic", Text),
+    Column("pushed_by", Text),
+    Column("pushed_until", UTCTime),
     Index(None, "next_poll_at"),
     Index(None, "host"),
 )
@@ -142,7 +146,46 @@ polls = Table(
     Column("error", Text),
     Column("next_poll_at", UTCTime),
     Column("due_reason", Text),
+    Column("origin", Text, nullable=False, server_default=text("'poll'")),
     Index(None, "source_id", "at"),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _reference("sources.id", name="source_id"),
+    Column("hub", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("token", Text, nullable=False, unique=True),
+    Column("secret", Text, nullable=False),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("next_try_at", UTCTime),
+    Column("requested_at", UTCTime),
+    Column("base_url", Text),
+    Column("verified_at", UTCTime),
+    Column("active_since", UTCTime),
+    Column("lease_until", UTCTime),
+    Column("pushes", Integer, nullable=False, server_default=text("0")),
+    Column("refused", Integer, nullable=False, server_default=text("0")),
+    Column("last_push_at", UTCTime),
+    Column("push_hash", Text),
+    Column("waiting_at", UTCTime),
+    Column("last_missed_at", UTCTime),
+    Column("suspect_at", UTCTime),
+    Column("added_at", UTCTime, nullable=False),
+    Index(None, "source_id"),
+    Index(None, "next_try_at"),
+    # At most one of a source is wanted, whoever finds its hub first.
+    Index(
+        "ix_subscriptions_wanted",
+        "source_id",
+        unique=True,
+        sqlite_where=text("state NOT IN ('ending', 'ended')"),
+        postgresql_where=text("state NOT IN ('ending', 'ended')"),
+    ),
 )
 
 items = Table(
