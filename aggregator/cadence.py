@@ -183,6 +183,10 @@ def after_success(
     else:
         said = f"every {words(rhythm)}{reason}" + (f"; publisher allows {words(asked)}" if asked else "")
     at = now + _spread(delay, f"{source.id} {now.isoformat()}")
+    moment = _next_update(hints, now + limits.min_interval) if by == "sy:update" and asked > rhythm else None
+    if moment is not None and moment <= now + limits.max_interval:
+        at = moment + _spread(rhythm, f"{source.id} {now.isoformat()}") - rhythm
+        said += f"; its next update is at {moment:%a %H:%M} UTC (sy:updateBase)"
     permitted = at if overrun else _permitted(at, hints, source.id)
     if permitted != at:
         said += f"; put off to {permitted:%a %H:%M} UTC (skipHours, skipDays)"
@@ -208,6 +212,13 @@ def _rhythm(limits: Limits, gap: timedelta | None, silence: timedelta) -> tuple[
 
 def _telling(update: timedelta | None) -> timedelta | None:
     return update if update is not None and update > _TELLING else None
+
+
+def _next_update(hints: model.Hints, after: datetime) -> datetime | None:
+    """The first moment not before `after` at which the publisher updates its feed: its base and whole periods."""
+    if hints.update_base is None or hints.update is None:
+        return None
+    return after + (hints.update_base - after) % hints.update
 
 
 def _permitted(at: datetime, hints: model.Hints, key: int) -> datetime:
