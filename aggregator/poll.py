@@ -1,7 +1,7 @@
 """One poll: a claimed source → its document → what is new in it → one commit. Never fetches pages, never raises.
 
 1. `_fetch`   ask for the document, conditionally
-2. `_parse`   in a worker process, unless it is the document of last time
+2. `_parse`   only the entries that the last document did not show; in a worker process, unless they are few
 3. `_settle`  look up what is known, decide (`feed.identity`), write items, validators and the next due time in one transaction; where no
               entry is at stake, together with other polls that ended at the same moment (`batch`)
 """
@@ -18,6 +18,7 @@ from aggregator import advice, batch, cadence, clock, config, errors, log, model
 from aggregator.feed import identity, parse
 from aggregator.net import fetcher, manners
 from aggregator.store import Connection, db, items, sources
+from aggregator.store import shown as known
 from aggregator.workers import Workers
 
 ACCEPT = (
@@ -27,6 +28,9 @@ ACCEPT = (
 # hazards, rule 1: a parser that needs longer is caught in a trap.
 PARSE_LIMIT = 10.0
 _LEAST_PARSE_LIMIT, _PARSED_A_SECOND, _SMALL = 3.0, 300_000, 250_000
+# feedparser takes half a ms for an entry of ten elements: with so little it does not hold up the event loop, and a process need not be
+# crossed, which costs as much.
+_FEW_ELEMENTS, _LITTLE = 120, 50_000
 # A poll waits for its host's turn and for a worker; longer than this only a dead process holds it.
 LEASE = timedelta(minutes=15)
 # hazards §2: a server that says 304 for ever is asked without conditions once in this time.
@@ -108,7 +112,7 @@ class Poller:
         document_hash = await _hash(response.body)
         if document_hash == source.document_hash:
             return _Answer(response=response, document_hash=document_hash, feed=None)
-        feed = await self._parse(response, now)
+        feed = await self._parse(source, response, now)
         return _Answer(response=response, document_hash=document_hash, feed=feed)
 
     async def _fetch(self, source: model.Source, now: datetime, held: AsyncExitStack) -> model.Response:
@@ -125,12 +129,26 @@ class Poller:
             request = fetcher.personal(request, configured)
         return await self._fetcher.fetch(request, held)
 
-    async def _parse(self, response: model.Response, now: datetime) -> model.ParsedFeed:
-        headers, size = dict(response.headers), len(response.body)
+    async def _parse(self, source: model.Source, response: model.Response, now: datetime) -> model.ParsedFeed:
+        body, url, headers, size = response.body, response.url, dict(response.headers), len(response.body)
         # Honest documents take 0.3 s a megabyte; ten times that on a machine that is busy.
         limit = min(_LEAST_PARSE_LIMIT + size / _PARSED_A_SECOND, PARSE_LIMIT)
+        shown = before = known.before_at(source)
+        if before is not None and before.packed and size <= _SMALL:
+            begun = parse.begin(body, url=url, headers=headers, now=now, shown=before)
+            if isinstance(begun, model.ParsedFeed):
+                return begun
+            if begun is not None:
+                little = begun.elements <= _FEW_ELEMENTS and len(begun.data) <= _LITTLE
+                if little:
+                    feed = parse.finish(begun, url=url, now=now)
+                else:
+                    feed = await self._workers.run_small(limit, parse.finish, begun, url=url, now=now)
+                if feed is not None:
+                    return feed
+                shown = None
         run = self._workers.run_small if size <= _SMALL else self._workers.run
-        return await run(limit, parse.parse, response.body, url=response.url, headers=headers, now=now)
+        return await run(limit, parse.parse, body, url=url, headers=headers, now=now, shown=shown)
 
     # ------------------------------------------------------------------------------------------------- the verdict
 
@@ -151,9 +169,10 @@ class Poller:
         if self._outlook.succeeded():
             _log.info("network.back")
         moved = answer.response.permanent_url != polled.source.feed_url or polled.source.moved_to is not None
-        if answer.feed is not None or moved:
+        decision = _as_before(polled, answer.feed)
+        if decision is None or moved:
             return await asyncio.to_thread(self._commit, polled, answer)
-        finished = self._succeeded(polled, answer, model.Decision(), model.Move(), None)
+        finished = self._succeeded(polled, answer, decision, model.Move(), None)
         await self._batch.add(finished)
         return finished.report
 
@@ -274,7 +293,7 @@ class Poller:
         gap = None
         if decision.new or (feed and source.learned_gap is None):
             gap = cadence.usual_gap(items.latest_times(conn, source.id), now=polled.now)
-        familiar = feed is None or bool(decision.seen) or source.last_success_at is None
+        familiar = feed is None or bool(decision.familiar) or source.last_success_at is None
         leads_to = answer.response.permanent_url
         taken_by = sources.polled_as(conn, leads_to, but=source.id) if leads_to != source.feed_url else None
         rule = self._settings.poll.adopt_redirect
@@ -298,13 +317,13 @@ class Poller:
         self, conn: Connection, source: model.Source, feed: model.ParsedFeed, now: datetime
     ) -> model.Decision:
         source = replace(source, language=source.language or feed.language)
-        entries = identity.keyed(feed.entries, source.id)
+        entries = identity.keyed(feed.entries, source.id, [entry.face for entry in feed.known.values()])
         by_guid = items.known_by_guid(conn, source.id, {one.guid for one in entries if one.guid})
         by_key = items.known_by_key(conn, source.id, {one.url_key for one in entries})
-        decision = identity.decide(source, entries, by_guid, by_key)
-        items.write(conn, source, decision, now)
-        if source.last_new_at is not None and decision.new and not decision.seen:
-            reason = f"none of the {len(feed.entries)} entries was in the document before"
+        decision = identity.decide(source, entries, by_guid, by_key, feed.known)
+        known.remember(conn, source, feed, decision, items.write(conn, source, decision, now), now)
+        if source.last_new_at is not None and decision.new and not decision.familiar:
+            reason = f"none of the {feed.size} entries was in the document before"
             items.record_gap(conn, source, to_at=now, estimated=None, reason=reason)
         return decision
 
@@ -329,10 +348,10 @@ class Poller:
             took=polled.took,
             http_status=answer.response.status,
             bytes=answer.response.wire_bytes,
-            entries=len(feed.entries) if feed else 0,
+            entries=feed.size if feed else 0,
             new=len(decision.new),
             changed=decision.edited,
-            unchanged=len(decision.seen) - decision.edited,
+            unchanged=decision.familiar - decision.edited,
         )
         if damage := _damage(source, answer):
             return self._damaged(polled, damage, answer, report)
@@ -381,6 +400,15 @@ async def _hash(body: bytes) -> str:
     return digest.hexdigest()[:32]
 
 
+def _as_before(polled: _Polled, feed: model.ParsedFeed | None) -> model.Decision | None:
+    """What a document comes to that shows nothing else than the one before; None if it does."""
+    if feed is None:
+        return model.Decision()
+    if known.as_before(polled.source, feed, polled.now):
+        return model.Decision(kept=frozenset(entry.item_id for entry in feed.known.values()))
+    return None
+
+
 def _damage(source: model.Source, answer: _Answer) -> str | None:
     """What is wrong with the document; the same as last time if it is the same document."""
     if answer.feed is not None:
@@ -411,5 +439,5 @@ def _facts(answer: _Answer) -> sources.FeedFacts:
 
 def _overlap(decision: model.Decision) -> float:
     """The share of the entries that were known."""
-    count = len(decision.seen) + len(decision.new)
-    return len(decision.seen) / count if count else 1.0
+    count = decision.familiar + len(decision.new)
+    return decision.familiar / count if count else 1.0

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator import errors, markup, model
 from aggregator.feed import identity
-from aggregator.store import changes, tables
+from aggregator.store import changes, shown, tables
 
 _items, _sightings, _revisions = tables.items, tables.sightings, tables.revisions
 
@@ -64,22 +64,25 @@ def _known_item(row: RowMapping) -> model.KnownItem:
 # ------------------------------------------------------------------------------------------------------- writing
 
 
-def write(conn: Connection, source: model.Source, decision: model.Decision, now: datetime) -> None:
-    """Store what a document brought. Raises ConflictError when another poll stored one of the new items meanwhile:
-    the caller must then look and decide again."""
-    _insert_items(conn, source, decision.new, now)
+def write(conn: Connection, source: model.Source, decision: model.Decision, now: datetime) -> Mapping[str, int]:
+    """Store what a document brought; returns the ids of the new items by their URL keys. Raises ConflictError when another poll stored
+    one of them meanwhile: the caller must then look and decide again."""
+    ids = _insert_items(conn, source, decision.new, now)
     _resight(conn, source, [seen for seen in decision.seen if seen.resighted], now)
-    _touch(conn, source, [seen.item.id for seen in decision.seen], now)
+    shown.touch(conn, source.id, [seen.item.id for seen in decision.seen], now)
     edited = [seen for seen in decision.seen if seen.edited]
     _revise(conn, [seen for seen in edited if _visible(seen)], now)
     for seen in decision.seen:
         if seen.edited or seen.adopted:
             _take_over(conn, source, seen, now)
+    return ids
 
 
-def _insert_items(conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime) -> None:
+def _insert_items(
+    conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime
+) -> Mapping[str, int]:
     if not new:
-        return
+        return {}
     # Sorted, so that two polls that meet wait for each other in one direction only.
     rows = [_item_row(source, one, now) for one in sorted(new, key=lambda one: one.url_key)]
     returned = conn.execute(insert_new(conn, _items).returning(_items.c.id, _items.c.url_key), rows)
@@ -92,6 +95,7 @@ def _insert_items(conn: Connection, source: model.Source, new: Sequence[model.Ne
     if attached:
         conn.execute(insert(tables.enclosures), attached)
     changes.tell(conn, "new", ids.values(), now)
+    return ids
 
 
 def _item_row(source: model.Source, one: model.NewItem, now: datetime) -> dict[str, Any]:
@@ -151,14 +155,6 @@ def _resight(conn: Connection, source: model.Source, seen: Sequence[model.SeenIt
     upsert: Any = sqlite.insert(_sightings) if conn.dialect.name == "sqlite" else postgresql.insert(_sightings)
     renewed = {key: upsert.excluded[key] for key in ("guid", "guid_hash", "entry_hash", "last_seen_at")}
     conn.execute(upsert.on_conflict_do_update(index_elements=["item_id", "source_id"], set_=renewed), rows)
-
-
-def _touch(conn: Connection, source: model.Source, item_ids: Sequence[int], now: datetime) -> None:
-    if not item_ids:
-        return
-    mine = and_(_sightings.c.source_id == source.id, _sightings.c.item_id.in_(item_ids))
-    conn.execute(update(_sightings).where(mine).values(last_seen_at=now))
-    conn.execute(update(_items).where(_items.c.id.in_(item_ids)).values(last_seen_at=now))
 
 
 def _visible(seen: model.SeenItem) -> bool:

@@ -338,6 +338,17 @@ hosts = Table(
 )
 
 
+shown = Table(
+    "shown",
+    metadata,
+    _reference("sources.id", name="source_id", primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("entries", LargeBinary, nullable=False),
+    Column("head", Json),
+    Column("touched_at", UTCTime, nullable=False),
+)
+
+
 def unclaimed(claimed: Table, now: datetime) -> ColumnElement[bool]:
     """Whether a row of `sources` or `items` is in nobody's hands."""
     return or_(claimed.c.lease_until.is_(None), claimed.c.lease_until <= now)
