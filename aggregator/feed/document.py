@@ -159,7 +159,8 @@ def prepare(text: str, most_entries: int) -> Document:
 def bare(text: str) -> str:
     """`text` without what stands before its first tag: a mark, blanks, an XML declaration, which tells of another encoding."""
     text = text.lstrip(_BLANK)
-    return _DECLARATION.sub("", text, count=1).lstrip() if text.startswith("<?xml") else text
+    declaration = _DECLARATION.match(text)
+    return text[declaration.end() :].lstrip() if declaration else text
 
 
 def _allowed(reference: re.Match[str]) -> str:

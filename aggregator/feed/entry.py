@@ -162,7 +162,7 @@ def one_line(text: Text, limit: int) -> str:
 
 
 def _content(published: Published) -> tuple[str, str]:
-    """The entry's body as safe HTML, and the words in it where the summary does not say the same.
+    """The entry's body as safe HTML, and the letters of it where the summary does not say the same.
 
     HTML comes before plain text, the longer before the shorter. A summary with mark-up, or too long for a summary, is a body
     too: in many feeds the whole article stands there and nowhere else.
@@ -179,7 +179,7 @@ def _content(published: Published) -> tuple[str, str]:
     safe = _within(_LONGEST_CONTENT, render, _shallow(body.value[:_LONGEST_CONTENT]) if body.html else body.value)
     if body is summary and len(body.value) <= _LONGEST_SUMMARY:
         return safe, ""
-    return safe, markup.text(safe)
+    return safe, markup.letters(safe)
 
 
 def _within(limit: int, render: Callable[[str], str], value: str) -> str:

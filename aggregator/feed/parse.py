@@ -218,7 +218,8 @@ class _Reader:
         return self._text(_dict(holder, f"{key}_detail"), _string(holder, key))
 
     def _text(self, detail: dict[str, Any], value: str) -> entry.Text:
-        base = entry.address(_string(detail, "base"), self.url) or self.url
+        told = _string(detail, "base")
+        base = (entry.address(told, self.url) if told else None) or self.url
         return entry.Text(value=value, html=_string(detail, "type") in _HTML_TYPES, base=base)
 
     def _authors(self, one: dict[str, Any]) -> list[str]:

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import BindParameter, Connection, Insert, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator import model
@@ -93,11 +94,9 @@ def remember(
     }
     if before is not None:
         # Not an upsert: whoever deleted an item meanwhile has deleted this row too, and the next document shall be read as a whole.
-        conn.execute(update(_shown).where(_shown.c.source_id == source.id).values(row))
-        return
-    upsert: Any = sqlite.insert(_shown) if conn.dialect.name == "sqlite" else postgresql.insert(_shown)
-    renewed = {key: upsert.excluded[key] for key in row if key != "source_id"}
-    conn.execute(upsert.on_conflict_do_update(index_elements=["source_id"], set_=renewed), row)
+        conn.execute(_REPLACE, {f"to_{key}": value for key, value in row.items()})
+    else:
+        conn.execute(_upsert(conn.dialect.name), row)
 
 
 def touch(conn: Connection, source_id: int, item_ids: Iterable[int], at: datetime) -> None:
@@ -105,9 +104,33 @@ def touch(conn: Connection, source_id: int, item_ids: Iterable[int], at: datetim
     ids = sorted(item_ids)
     if not ids:
         return
-    mine = and_(_sightings.c.source_id == source_id, _sightings.c.item_id.in_(ids), _sightings.c.last_seen_at < at)
-    conn.execute(update(_sightings).where(mine).values(last_seen_at=at))
-    conn.execute(update(_items).where(_items.c.id.in_(ids), _items.c.last_seen_at < at).values(last_seen_at=at))
+    for statement in _TOUCH:
+        conn.execute(statement, {"source": source_id, "ids": ids, "at": at})
+
+
+# Built once: to put a statement together takes longer than to run it.
+_at = bindparam("at", type_=tables.UTCTime())
+_ids: BindParameter[Any] = bindparam("ids", expanding=True)
+_TOUCH = (
+    update(_sightings)
+    .where(
+        _sightings.c.source_id == bindparam("source"), _sightings.c.item_id.in_(_ids), _sightings.c.last_seen_at < _at
+    )
+    .values(last_seen_at=_at),
+    update(_items).where(_items.c.id.in_(_ids), _items.c.last_seen_at < _at).values(last_seen_at=_at),
+)
+_REPLACE = (
+    update(_shown)
+    .where(_shown.c.source_id == bindparam("to_source_id"))
+    .values({key: bindparam(f"to_{key}", type_=_shown.c[key].type) for key in ("url", "entries", "head", "touched_at")})
+)
+
+
+@lru_cache
+def _upsert(dialect: str) -> Insert:
+    put: Any = sqlite.insert(_shown) if dialect == "sqlite" else postgresql.insert(_shown)
+    renewed = {key: put.excluded[key] for key in ("url", "entries", "head", "touched_at")}
+    return put.on_conflict_do_update(index_elements=["source_id"], set_=renewed)  # type: ignore[no-any-return]
 
 
 def _head(stored: Mapping[str, Any] | None) -> model.Head | None:
