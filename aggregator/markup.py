@@ -21,6 +21,7 @@ SCHEMES = frozenset({"http", "https", "mailto"})
 
 # C0 and C1 controls except tab and newline, and the code points that UTF-8 cannot carry (Postgres refuses NUL).
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_ASCII_CONTROL = bytes(code for code in (*range(32), 127) if chr(code) not in "\t\n")
 _TAG = re.compile(r"<[^>]*>")
 # Thai, Lao, Tibetan, Burmese, Khmer, kana and Han are written without spaces between words; Hangul has them.
 _SPACELESS = re.compile(
@@ -31,7 +32,11 @@ _SPACELESS = re.compile(
 
 def tidy(text: str, limit: int | None = None) -> str:
     """`text` as NFC without control characters and lone surrogates, cut to `limit` characters."""
-    cleaned = unicodedata.normalize("NFC", _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+    cleaned = text.replace("\r\n", "\n").replace("\r", "\n")
+    if text.isascii():
+        cleaned = cleaned.encode("ascii").translate(None, _ASCII_CONTROL).decode("ascii")
+    else:
+        cleaned = unicodedata.normalize("NFC", _CONTROL.sub("", cleaned))
     return cleaned if limit is None or len(cleaned) <= limit else cleaned[:limit]
 
 
@@ -77,7 +82,8 @@ def text(markup: str) -> str:
 
 def letters(markup: str) -> str:
     """The words of safe `markup` without anything between them: equal for equal words, however they are marked up. To be hashed."""
-    return "".join(_TAG.sub("", markup).split())
+    words = _TAG.sub("", markup).replace("\xa0", " ")
+    return words.encode("utf-8", "surrogatepass").translate(None, b" \t\n\r\f\v").decode("utf-8", "surrogatepass")
 
 
 def plain(text: str) -> str:

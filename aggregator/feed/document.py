@@ -267,11 +267,16 @@ class _Outline:
         if self._is_entry(name):
             self.entries += 1
             if self.entries <= self._most:
-                self.end = self.data.index(b">", self._parser.CurrentByteIndex) + 1
+                self.end = end_of_tag(self.data, self._parser.CurrentByteIndex)
                 self.unclosed = tuple(self._open)
 
     def _is_entry(self, name: str) -> bool:
         return len(self._open) < _DEEPEST_ENTRY and _local(name) in _ENTRIES
+
+
+def end_of_tag(data: bytes, at: int) -> int:
+    """Where the tag ends that ended an element when expat was `at`; of an empty element it has read the tag by then."""
+    return data.index(b">", at) + 1 if data.startswith(b"</", at) else at
 
 
 def _whole_entries(text: str, root: str, most_entries: int) -> Document:

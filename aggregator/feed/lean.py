@@ -47,6 +47,9 @@ def _feedparser() -> ModuleType:
     mixin._cp1252 = {code: code for code in range(128)} | mixin._cp1252
     # It copies nothing but dictionaries of strings.
     mixin.copy = SimpleNamespace(deepcopy=util.FeedParserDict)
+    # For every element it joins its base with nothing.
+    join = mixin._urljoin
+    mixin._urljoin = lambda base, uri: join(base, uri) if uri else base
     util.FeedParserDict.get = _get(util.FeedParserDict)
     return feedparser  # type: ignore[no-any-return]
 

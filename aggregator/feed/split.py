@@ -315,9 +315,7 @@ class _Pass:
         raise _RefusedError
 
     def _end(self) -> int:
-        """Where the tag ends whose element has just ended; for an empty element expat is there already."""
-        at = self._parser.CurrentByteIndex
-        return self.data.index(b">", at) + 1 if self.data.startswith(b"</", at) else at
+        return document.end_of_tag(self.data, self._parser.CurrentByteIndex)
 
     def _kind(self, name: str) -> _Kind:
         local = name.rpartition(" ")[2].lower()
