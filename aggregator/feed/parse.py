@@ -92,7 +92,7 @@ def begin(
 
 def finish(rest: Remainder, *, url: str, now: datetime) -> model.ParsedFeed | None:
     """The feed of which only `rest` had to be parsed; None where feedparser sees other entries in it than expat does."""
-    found = lean.read(rest.data)
+    found = lean.read_clean(rest.data)
     entries = _dicts(found, "entries")
     if not _string(found, "version") or len(entries) != len(rest.positions) or rest.root.lower() not in _FEED_ROOTS:
         return None
