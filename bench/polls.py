@@ -164,7 +164,7 @@ def _configure(folder: Path, port: int, feeds: int) -> Path:
 
 def _measured(config: Path, feeds: int) -> None:
     """In a process of its own: rounds of polls, as standard input asks for them; what each took on standard output."""
-    from aggregator import app, log
+    from aggregator import app, log, model
     from aggregator import config as configuration
 
     settings = configuration.load(config, {})
@@ -181,12 +181,16 @@ def _measured(config: Path, feeds: int) -> None:
         loop = asyncio.get_running_loop()
         while await loop.run_in_executor(None, sys.stdin.readline):
             new: list[int] = []
-            running.observers.polled = lambda report, new=new: new.append(report.new)
+
+            def count(report: model.PollReport, new: list[int] = new) -> None:
+                new.append(report.new)
+
+            running.observers.polled = count
             with store.begin() as conn:
                 conn.execute(text("UPDATE sources SET next_poll_at = '2020-01-01T00:00:00Z' WHERE name <> 'Source 0'"))
             cpu, began = _cpu(), time.monotonic()
             await running.engine.run_once(harvests=False)
-            assert len(new) == feeds - 1
+            assert len(new) == feeds - 1, len(new)
             print(json.dumps({"cpu": _cpu() - cpu, "wall": time.monotonic() - began, "items": sum(new)}), flush=True)
         await running.aclose()
         store.close()
