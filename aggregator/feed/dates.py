@@ -69,7 +69,7 @@ _MONTHS = {
 }
 
 _TIME = r"""
-    (?P<hour>\d{1,2}) : (?P<minute>\d\d) (?: : (?P<second>\d\d) (?:[.,]\d+)? )? (?![\d:])
+    (?P<hour>\d{1,2}) : (?P<minute>\d\d) (?: : (?P<second>\d{1,2}) (?:[.,]\d+)? )? (?![\d:])
     (?: \s* (?P<half>[ap])\.?m\b\.? )?
     (?: \s* (?:\b(?:etc/)?(?:gmt|utc|ut))? \s* (?P<offset>[+-]\d{1,2}(?::?\d\d)?) (?![\d:]) )?
 """

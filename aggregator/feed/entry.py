@@ -20,6 +20,8 @@ _LONGEST_URL = 4_096
 _LONGEST_SUMMARY = 20_000
 _LONGEST_CONTENT = 2_000_000
 _LONGEST_NAME = 200
+# Some journals name all authors of a paper in one element.
+_LONGEST_AUTHOR = 2_000
 _MOST_CATEGORIES = 100
 _MOST_AUTHORS = 50
 _MOST_ENCLOSURES = 50
@@ -221,15 +223,15 @@ def _bounded(guid: str) -> str:
 
 def _name(raw: str) -> str:
     """The name in `raw`, which may be `name`, `mail (name)` or `name <mail>`."""
-    name = _unescaped(raw)
+    name = _unescaped(raw, _LONGEST_AUTHOR)
     if match := _MAIL_AND_NAME.fullmatch(name):
         return str(match[1] or match[2]).strip()
     return markup.line(markup.text(name)) if _MARKUP.search(name) else name
 
 
-def _unescaped(raw: str) -> str:
-    raw = raw[: 5 * _LONGEST_NAME]
-    return markup.line(html.unescape(raw) if "&" in raw else raw)[:_LONGEST_NAME].rstrip()
+def _unescaped(raw: str, longest: int = _LONGEST_NAME) -> str:
+    raw = raw[: 5 * longest]
+    return markup.line(html.unescape(raw) if "&" in raw else raw)[:longest].rstrip()
 
 
 def _distinct(names: Iterable[str], limit: int) -> Iterator[str]:
