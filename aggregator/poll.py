@@ -28,9 +28,9 @@ ACCEPT = (
 # hazards, rule 1: a parser that needs longer is caught in a trap.
 PARSE_LIMIT = 10.0
 _LEAST_PARSE_LIMIT, _PARSED_A_SECOND, _SMALL = 3.0, 300_000, 250_000
-# feedparser takes half a ms for an entry of ten elements: with so little it does not hold up the event loop, and a process need not be
-# crossed, which costs as much.
-_FEW_ELEMENTS, _LITTLE = 120, 50_000
+# feedparser takes 15 ms for 600 tags: with so few it does not hold up the event loop, and a process need not be crossed, which costs as
+# much as an entry.
+_FEW_TAGS, _LITTLE = 600, 50_000
 # A poll waits for its host's turn and for a worker; longer than this only a dead process holds it.
 LEASE = timedelta(minutes=15)
 # hazards §2: a server that says 304 for ever is asked without conditions once in this time.
@@ -79,6 +79,7 @@ class Poller:
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
         self._outlook = outlook
         self._batch = batch.Batch(self._write)
+        parse.load()
 
     async def aclose(self) -> None:
         """Wait until what was polled is written."""
@@ -139,8 +140,7 @@ class Poller:
             if isinstance(begun, model.ParsedFeed):
                 return begun
             if begun is not None:
-                little = begun.elements <= _FEW_ELEMENTS and len(begun.data) <= _LITTLE
-                if little:
+                if len(begun.data) <= _LITTLE and begun.data.count(b"<") <= _FEW_TAGS:
                     feed = parse.finish(begun, url=url, now=now)
                 else:
                     feed = await self._workers.run_small(limit, parse.finish, begun, url=url, now=now)

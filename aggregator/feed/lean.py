@@ -26,7 +26,7 @@ def read(data: bytes) -> dict[str, Any]:
     headers = {"content-type": "application/xml; charset=utf-8"}
     # Without content-location: relative guids stay as published, and links are resolved by us.
     options = {"response_headers": headers, "sanitize_html": False, "resolve_relative_uris": False}
-    return _guarded(lambda: dict(_feedparser().parse(io.BytesIO(data), **options)))
+    return _guarded(lambda: dict(load().parse(io.BytesIO(data), **options)))
 
 
 def read_clean(data: bytes) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _guarded(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 @cache
-def _feedparser() -> ModuleType:
+def load() -> ModuleType:
     """feedparser, imported where it is first used, with the costliest of its detours taken out: no value differs (its own 1,120 cases,
     tests/quality)."""
     import feedparser
@@ -80,7 +80,7 @@ class _Bridge:
     attributes worked out once for a document."""
 
     def __init__(self) -> None:
-        _feedparser()
+        load()
         from feedparser import api
 
         reader = self._reader = api.StrictFeedParser("", None, "utf-8")

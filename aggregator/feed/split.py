@@ -72,6 +72,8 @@ _TRACKED = re.compile(
 # of attachments, addresses without their queries.
 _ASSET = re.compile(rb"""(?:src|srcset|url|poster)=(?:["']|&quot;|&\#3[49];)[^"'<>]*""", re.VERBOSE)
 _LONGEST_ASSET = 500
+# An entry with more is a trap, or its text is all questions.
+_MOST_QUERIES = 500
 # hnrss.org, and its many copies, write the points and comments of Hacker News into the description.
 _HACKER_NEWS = re.compile(rb"(Points|# Comments): \d+")
 _SPACES = re.compile(rb"xmlns(?::([\w.-]+))?\s*=\s*[\"']([^\"']*)[\"']")
@@ -81,14 +83,13 @@ _KNOWN_SPACES = frozenset({b"http://www.w3.org/1999/xhtml", b"http://www.w3.org/
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """An entry: its bytes from `start` to `end`, how many elements are in it, and the hash of its bytes.
+    """An entry: its bytes from `start` to `end`, and the hash of them.
 
     `salt` stands for what it inherits, `left_out` are the spans of counters, comments and stamps in it.
     """
 
     start: int
     end: int
-    elements: int
     exact: bytes
     salt: bytes
     left_out: tuple[tuple[int, int], ...]
@@ -120,7 +121,7 @@ class Outline:
 
 def lasting(data: bytes) -> bytes:
     """`data` without what is made anew for every request: tracking parameters, the queries of pictures, points."""
-    matters = _QUERY.sub(_lasting, data)
+    matters = _QUERY.sub(_lasting, data) if data.count(b"?") <= _MOST_QUERIES else data
     return _HACKER_NEWS.sub(rb"\1", matters) if b"Points: " in matters else matters
 
 
@@ -175,7 +176,6 @@ class _Entry:
 
     def __init__(self, start: int, salt: bytes, about: str) -> None:
         self.start, self.end, self.salt = start, 0, salt
-        self.elements = 1
         self.guid = about.encode("utf-8", "surrogatepass")
         self.counters: list[tuple[int, int]] = []
         self.stamps: list[tuple[int, int]] = []
@@ -220,7 +220,6 @@ class _Pass:
         return Part(
             start=entry.start,
             end=entry.end,
-            elements=entry.elements,
             exact=exact,
             salt=entry.salt,
             left_out=tuple(left_out),
@@ -240,7 +239,7 @@ class _Pass:
             raise _RefusedError
         kind = self._kinds.get(name) or self._kind(name)
         if self._entry is not None:
-            self._inside(self._entry, kind, attributes)
+            self._inside(kind, attributes)
         elif kind is _Kind.ENTRY:
             if self._depth or len(self._ancestors) not in _PLACES:
                 raise _RefusedError
@@ -267,11 +266,10 @@ class _Pass:
         spaces = sorted(b"=".join(pair) for pair in _SPACES.findall(tag))
         self._ancestors.append(fingerprint(repr((inherited, spaces)).encode("utf-8", "surrogatepass")))
 
-    def _inside(self, entry: _Entry, kind: _Kind, attributes: Mapping[str, str]) -> None:
+    def _inside(self, kind: _Kind, attributes: Mapping[str, str]) -> None:
         if kind is _Kind.ENTRY:
             raise _RefusedError
         self._depth += 1
-        entry.elements += 1
         if kind is _Kind.OTHER or self._held is not None:
             return
         if kind is _Kind.LINK:
