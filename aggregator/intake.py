@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from aggregator import cadence, config, errors, model, reading
-from aggregator.feed import identity
+from aggregator.feed import identity, parse
 from aggregator.store import Connection, db, items
+from aggregator.store import shown as known
 from aggregator.workers import Workers
 
 _CONFLICTS = 5
@@ -18,10 +19,13 @@ class Intake:
     def __init__(self, *, store: db.Store, workers: Workers, settings: config.Settings) -> None:
         self._store, self._workers, self._settings = store, workers, settings
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
+        parse.load()
 
-    async def parse(self, response: model.Response, now: datetime) -> model.ParsedFeed:
-        """The feed in `response`, read in a worker process. Raises ParseError and WorkerError."""
-        return await reading.parsed(self._workers, response, now)
+    async def parse(
+        self, response: model.Response, now: datetime, shown: model.Shown | None = None
+    ) -> model.ParsedFeed:
+        """The feed in `response`, but for what was `shown` before. Raises ParseError and WorkerError."""
+        return await reading.parsed(self._workers, response, now, shown)
 
     def stored(self, write: Callable[[Connection], model.PollReport]) -> model.PollReport:
         """What `write` returns, once it is committed; it may be called again. Raises StoreError."""
@@ -40,13 +44,16 @@ class Intake:
     ) -> model.Decision:
         """Decide what the entries of `feed` are, and write that. `whole`: whether the document is all that the feed has."""
         source = replace(source, language=source.language or feed.language)
-        entries = identity.keyed(feed.entries, source.id)
+        entries = identity.keyed(feed.entries, source.id, [entry.face for entry in feed.known.values()])
         by_guid = items.known_by_guid(conn, source.id, {one.guid for one in entries if one.guid})
         by_key = items.known_by_key(conn, source.id, {one.url_key for one in entries})
-        decision = identity.decide(source, entries, by_guid, by_key)
-        items.write(conn, source, decision, now)
-        if whole and source.last_new_at is not None and decision.new and not decision.seen:
-            reason = f"none of the {len(feed.entries)} entries was in the document before"
+        decision = identity.decide(source, entries, by_guid, by_key, feed.known)
+        ids = items.write(conn, source, decision, now)
+        if not whole:
+            return decision
+        known.remember(conn, source, feed, decision, ids, now)
+        if source.last_new_at is not None and decision.new and not decision.familiar:
+            reason = f"none of the {feed.size} entries was in the document before"
             items.record_gap(conn, source, to_at=now, estimated=None, reason=reason)
         return decision
 

@@ -1,7 +1,7 @@
 """One poll: a claimed source → its document → what is new in it → one commit. Never fetches pages, never raises.
 
 1. `_fetch`   ask for the document, conditionally
-2. `reading.parsed`   in a worker process, unless it is the document of last time
+2. `reading`  only the entries that the last document did not show; in a worker process, unless they are few
 3. `_settle`  look up what is known, decide (`feed.identity`), write items, validators and the next due time in one transaction; where no
               entry is at stake, together with other polls that ended at the same moment (`batch`)
 """
@@ -33,6 +33,7 @@ from aggregator import (
 from aggregator.feed import identity
 from aggregator.net import fetcher, manners
 from aggregator.store import Connection, db, items, sources, subscriptions
+from aggregator.store import shown as known
 
 # A poll waits for its host's turn and for a worker; longer than this only a dead process holds it.
 LEASE = timedelta(minutes=15)
@@ -114,7 +115,7 @@ class Poller:
         document_hash = await _hash(response.body)
         if document_hash == source.document_hash and not self._unlooked(source):
             return _Answer(response=response, document_hash=document_hash, feed=None)
-        feed = await self._intake.parse(response, now)
+        feed = await self._intake.parse(response, now, known.before_at(source))
         return _Answer(response=response, document_hash=document_hash, feed=feed)
 
     async def _fetch(self, source: model.Source, now: datetime, held: AsyncExitStack) -> model.Response:
@@ -153,9 +154,10 @@ class Poller:
         if self._outlook.succeeded():
             _log.info("network.back")
         moved = answer.response.permanent_url != polled.source.feed_url or polled.source.moved_to is not None
-        if answer.feed is not None or moved:
+        decision = _as_before(polled, answer.feed)
+        if decision is None or moved or self._unlooked(polled.source):
             return await asyncio.to_thread(self._commit, polled, answer)
-        finished = self._succeeded(polled, answer, model.Decision(), model.Move(), None)
+        finished = self._succeeded(polled, answer, decision, model.Move(), None)
         await self._batch.add(finished)
         return finished.report
 
@@ -265,7 +267,7 @@ class Poller:
             gap = cadence.usual_gap(items.latest_times(conn, source.id), now=polled.now)
         if feed is not None and self._intake.wants_push(source):
             polled = replace(polled, source=_watch_push(conn, polled, answer, decision))
-        familiar = feed is None or bool(decision.seen) or source.last_success_at is None
+        familiar = feed is None or bool(decision.familiar) or source.last_success_at is None
         leads_to = answer.response.permanent_url
         taken_by = sources.polled_as(conn, leads_to, but=source.id) if leads_to != source.feed_url else None
         rule = self._settings.poll.adopt_redirect
@@ -306,10 +308,10 @@ class Poller:
             took=polled.took,
             http_status=answer.response.status,
             bytes=answer.response.wire_bytes,
-            entries=len(feed.entries) if feed else 0,
+            entries=feed.size if feed else 0,
             new=len(decision.new),
             changed=decision.edited,
-            unchanged=len(decision.seen) - decision.edited,
+            unchanged=decision.familiar - decision.edited,
         )
         if damage := _damage(source, answer):
             return self._damaged(polled, damage, answer, report)
@@ -360,6 +362,15 @@ async def _hash(body: spool.Body) -> str:
     return digest[:32]
 
 
+def _as_before(polled: _Polled, feed: model.ParsedFeed | None) -> model.Decision | None:
+    """What a document comes to that shows nothing else than the one before; None if it does."""
+    if feed is None:
+        return model.Decision()
+    if known.as_before(polled.source, feed, polled.now):
+        return model.Decision(kept=frozenset(entry.item_id for entry in feed.known.values()))
+    return None
+
+
 def _damage(source: model.Source, answer: _Answer) -> str | None:
     """What is wrong with the document; the same as last time if it is the same document."""
     if answer.feed is not None:
@@ -391,8 +402,8 @@ def _facts(answer: _Answer) -> sources.FeedFacts:
 
 def _overlap(decision: model.Decision) -> float:
     """The share of the entries that were known."""
-    count = len(decision.seen) + len(decision.new)
-    return len(decision.seen) / count if count else 1.0
+    count = decision.familiar + len(decision.new)
+    return decision.familiar / count if count else 1.0
 
 
 # ---------------------------------------------------------------------------------------------------- where from, and whether

@@ -28,7 +28,6 @@ _PERIODS = {
 _DAYS = {name: n for n, name in enumerate("monday tuesday wednesday thursday friday saturday sunday".split())}
 # The specification's names, and those of Slashdot's feeds and of all that copied them.
 _SKIPS = {"skiphours": frozenset({"hour", "hours"}), "skipdays": frozenset({"day", "days"})}
-_MENTIONED = re.compile(rb"[<:]skip(?:hours|days)\b", re.IGNORECASE)
 _LONGEST_WORD = 20
 # RFC 8288 §3: one link of a Link header, and its parameters. Possessive, for foreign text must not make them look twice.
 _LINK = re.compile(r'<([^<>]*+)>((?:[^,"<]|"(?:[^"\\]|\\.)*+")*+)')
@@ -133,7 +132,9 @@ class _Skips:
 
 def _skipped(document: bytes) -> tuple[set[int], set[int]]:
     """The hours and weekdays (0 is Monday) in which it asks to be left alone, in UTC; of a broken document those before the break."""
-    if not _MENTIONED.search(document):
+    # Without a pattern, which takes ten times as long.
+    lowered = document.lower()
+    if b"skiphours" not in lowered and b"skipdays" not in lowered:
         return set(), set()
     found, parser = _Skips(), expat.ParserCreate("utf-8")
     parser.StartElementHandler, parser.EndElementHandler = found.start, found.end

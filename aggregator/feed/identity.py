@@ -1,6 +1,7 @@
 """Which item an entry is: keys from URLs and guids, and the decision what is new, known or edited. Never asks the database."""
 
 import hashlib
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,34 +76,48 @@ def _bounded(key: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyed:
-    """An entry with the key it goes by, and its guid if that can be trusted in this document."""
+    """An entry with the key it goes by, its guid if that can be trusted in this document, and its face."""
 
     entry: model.Entry
     url_key: str
     guid: str | None
+    face: model.Face
 
 
-def keyed(entries: Sequence[model.Entry], source_id: int) -> tuple[Keyed, ...]:
-    """Every entry with its keys, judged from the document as a whole.
+def keyed(entries: Sequence[model.Entry], source_id: int, beside: Iterable[model.Face] = ()) -> tuple[Keyed, ...]:
+    """Every entry with its keys, judged from the document as a whole: from these entries and from those `beside` them.
 
     A URL that several differently titled entries share, or that is a site's front page, does not name an article: there the
     guid does. An entry with neither is known by its title and date within its source.
     """
-    guids = Counter(entry.guid for entry in entries)
-    bad = sum(count for guid, count in guids.items() if guid is None or count > 1)
-    trusted = bad <= _BAD_GUIDS * len(entries)
     keys = [url_key(entry.url) if entry.url else "" for entry in entries]
-    titles: dict[str, set[str]] = {}
-    for key, entry in zip(keys, entries, strict=True):
-        titles.setdefault(key, set()).add(entry.title.casefold())
-    unnamed = Counter((entry.title, entry.published_raw) for entry in entries if not entry.url)
+    own = [_face(entry, key) for entry, key in zip(entries, keys, strict=True)]
+    faces = [*own, *beside]
+    guids = Counter(face.guid for face in faces)
+    bad = sum(count for guid, count in guids.items() if not guid or count > 1)
+    trusted = bad <= _BAD_GUIDS * len(faces)
+    titles: dict[int, set[int]] = {}
+    for face in faces:
+        titles.setdefault(face.key, set()).add(face.title)
+    unnamed = Counter(face.title for face in faces if not face.key)
     result = []
-    for shared, entry in zip(keys, entries, strict=True):
-        key, unique = shared, guids[entry.guid] == 1 and entry.guid is not None
-        if not key or ((len(titles[key]) > 1 or _front_page(entry.url)) and (unique or entry.title)):
-            key = _own_key(key, entry, source_id, unique=unique, alone=unnamed[(entry.title, entry.published_raw)] == 1)
-        result.append(Keyed(entry=entry, url_key=key, guid=entry.guid if trusted and unique else None))
+    for shared, face, entry in zip(keys, own, entries, strict=True):
+        key, unique = shared, guids[face.guid] == 1 and entry.guid is not None
+        if not key or ((len(titles[face.key]) > 1 or _front_page(entry.url)) and (unique or entry.title)):
+            key = _own_key(key, entry, source_id, unique=unique, alone=unnamed[face.title] == 1)
+        guid = entry.guid if trusted and unique else None
+        result.append(Keyed(entry=entry, url_key=key, guid=guid, face=face))
     return tuple(result)
+
+
+def _face(entry: model.Entry, key: str) -> model.Face:
+    words = (entry.title.casefold(),) if key else (entry.title, entry.published_raw or "")
+    return model.Face(_bits(entry.guid or ""), _bits(key), _bits("\x00".join(words)))
+
+
+def _bits(text: str) -> int:
+    """32 bits for a string, 0 for the empty one only."""
+    return (zlib.crc32(text.encode("utf-8", "surrogatepass")) or 1) if text else 0
 
 
 def _own_key(url: str, entry: model.Entry, source_id: int, *, unique: bool, alone: bool) -> str:
@@ -125,24 +140,36 @@ def decide(
     entries: Iterable[Keyed],
     by_guid: Mapping[str, model.KnownItem],
     by_key: Mapping[str, model.KnownItem],
+    known: Mapping[int, model.ShownEntry] | None = None,
 ) -> model.Decision:
-    """What is new, known, or edited. The first entry of a document that is a given item counts, later ones are `repeated`.
+    """What is new, known, or edited. The first entry of a document that is a given item counts, later ones are `repeated`; `known` are
+    those that were not parsed, by their positions.
 
     An item belongs to the source that carried it first. What a source shows in its very first poll may be of any age, so between
     two first polls the order of the configuration decides: the corpus is then the same in whatever order they were made.
     """
     new: dict[str, model.NewItem] = {}
     seen: dict[int, model.SeenItem] = {}
-    repeated = 0
+    places, repeated = [], 0
+    kept: dict[int, int] = {}
+    for position, shown in (known or {}).items():
+        kept[shown.item_id] = min(position, kept.get(shown.item_id, position))
     for one in entries:
-        item = _match(one, by_guid, by_key)
+        item, position = _match(one, by_guid, by_key), one.entry.position
+        places.append(model.Place(position, one.url_key if item is None else item.id, one.face))
         if item is None and one.url_key not in new:
             new[one.url_key] = model.NewItem(url_key=one.url_key, entry=one.entry)
-        elif item is not None and item.id not in seen:
+        elif item is not None and item.id not in seen and kept.get(item.id, position) >= position:
             seen[item.id] = _seen(source, item, one)
         else:
             repeated += 1
-    return model.Decision(new=tuple(new.values()), seen=tuple(seen.values()), repeated=repeated)
+    return model.Decision(
+        new=tuple(new.values()),
+        seen=tuple(seen.values()),
+        repeated=repeated,
+        kept=frozenset(kept) - seen.keys(),
+        places=tuple(places),
+    )
 
 
 def _match(

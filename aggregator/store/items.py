@@ -2,21 +2,41 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, RowMapping, Select, Table, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    RowMapping,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from aggregator import errors, markup, model
 from aggregator.feed import identity
-from aggregator.store import changes, tables
+from aggregator.store import changes, shown, tables
 
 _items, _sightings, _revisions = tables.items, tables.sightings, tables.revisions
 
 
 def insert_new(conn: Connection, table: Table) -> Insert:
     """INSERT … ON CONFLICT DO NOTHING in the connection's dialect."""
-    if conn.dialect.name == "sqlite":
+    return _insert_new(conn.dialect.name, table)
+
+
+@lru_cache
+def _insert_new(dialect: str, table: Table) -> Insert:
+    if dialect == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return postgresql.insert(table).on_conflict_do_nothing()
 
@@ -29,9 +49,7 @@ def known_by_guid(conn: Connection, source_id: int, guids: Collection[str]) -> M
     if not guids:
         return {}
     hashes = {identity.digest(guid): guid for guid in guids}
-    own = _sightings.alias()
-    mine = and_(own.c.source_id == source_id, own.c.guid_hash.in_(hashes))
-    rows = conn.execute(_known(own, source_id).where(mine).order_by(own.c.last_seen_at, own.c.item_id)).mappings()
+    rows = conn.execute(_KNOWN_BY_GUID, {"source_id": source_id, "hashes": list(hashes)}).mappings()
     return {hashes[row["guid_hash"]]: _known_item(row) for row in rows}
 
 
@@ -39,19 +57,30 @@ def known_by_key(conn: Connection, source_id: int, keys: Collection[str]) -> Map
     """The items of any source that go by these URL keys."""
     if not keys:
         return {}
-    rows = conn.execute(_known(_sightings.alias(), source_id).where(_items.c.url_key.in_(keys))).mappings()
+    rows = conn.execute(_KNOWN_BY_KEY, {"source_id": source_id, "keys": list(keys)}).mappings()
     return {row["url_key"]: _known_item(row) for row in rows}
 
 
-def _known(own: Any, source_id: int) -> Select[Any]:
+def _known(own: Any) -> Select[Any]:
     owners = _sightings.alias()
     told = (_items.c.id, _items.c.url_key, _items.c.source_id, _items.c.title, _items.c.summary, _items.c.content)
     return (
         select(*told, own.c.guid, own.c.guid_hash, own.c.entry_hash, owners.c.backlog)
         .select_from(_items)
-        .outerjoin(own, and_(own.c.item_id == _items.c.id, own.c.source_id == source_id))
+        .outerjoin(own, and_(own.c.item_id == _items.c.id, own.c.source_id == bindparam("source_id")))
         .outerjoin(owners, and_(owners.c.item_id == _items.c.id, owners.c.source_id == _items.c.source_id))
     )
+
+
+def _known_by_guid() -> Select[Any]:
+    own = _sightings.alias()
+    mine = and_(own.c.source_id == bindparam("source_id"), own.c.guid_hash.in_(bindparam("hashes", expanding=True)))
+    return _known(own).where(mine).order_by(own.c.last_seen_at, own.c.item_id)
+
+
+# Built once: to put such a statement together takes ten times as long as to run it.
+_KNOWN_BY_GUID = _known_by_guid()
+_KNOWN_BY_KEY = _known(_sightings.alias()).where(_items.c.url_key.in_(bindparam("keys", expanding=True)))
 
 
 def _known_item(row: RowMapping) -> model.KnownItem:
@@ -64,25 +93,28 @@ def _known_item(row: RowMapping) -> model.KnownItem:
 # ------------------------------------------------------------------------------------------------------- writing
 
 
-def write(conn: Connection, source: model.Source, decision: model.Decision, now: datetime) -> None:
-    """Store what a document brought. Raises ConflictError when another poll stored one of the new items meanwhile:
-    the caller must then look and decide again."""
-    _insert_items(conn, source, decision.new, now)
+def write(conn: Connection, source: model.Source, decision: model.Decision, now: datetime) -> Mapping[str, int]:
+    """Store what a document brought; returns the ids of the new items by their URL keys. Raises ConflictError when another poll stored
+    one of them meanwhile: the caller must then look and decide again."""
+    ids = _insert_items(conn, source, decision.new, now)
     _resight(conn, source, [seen for seen in decision.seen if seen.resighted], now)
-    _touch(conn, source, [seen.item.id for seen in decision.seen], now)
+    shown.touch(conn, source.id, [seen.item.id for seen in decision.seen], now)
     edited = [seen for seen in decision.seen if seen.edited]
     _revise(conn, [seen for seen in edited if _visible(seen)], now)
     for seen in decision.seen:
         if seen.edited or seen.adopted:
             _take_over(conn, source, seen, now)
+    return ids
 
 
-def _insert_items(conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime) -> None:
+def _insert_items(
+    conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime
+) -> Mapping[str, int]:
     if not new:
-        return
+        return {}
     # Sorted, so that two polls that meet wait for each other in one direction only.
     rows = [_item_row(source, one, now) for one in sorted(new, key=lambda one: one.url_key)]
-    returned = conn.execute(insert_new(conn, _items).returning(_items.c.id, _items.c.url_key), rows)
+    returned = conn.execute(_inserting(conn.dialect.name), rows)
     ids: dict[str, int] = {url_key: item_id for item_id, url_key in returned}
     if len(ids) < len(new):
         raise errors.ConflictError(f"{len(new) - len(ids)} items were stored by another poll at the same moment")
@@ -92,6 +124,12 @@ def _insert_items(conn: Connection, source: model.Source, new: Sequence[model.Ne
     if attached:
         conn.execute(insert(tables.enclosures), attached)
     changes.tell(conn, "new", ids.values(), now)
+    return ids
+
+
+@lru_cache
+def _inserting(dialect: str) -> ReturningInsert[Any]:
+    return _insert_new(dialect, _items).returning(_items.c.id, _items.c.url_key)
 
 
 def _item_row(source: model.Source, one: model.NewItem, now: datetime) -> dict[str, Any]:
@@ -151,14 +189,6 @@ def _resight(conn: Connection, source: model.Source, seen: Sequence[model.SeenIt
     upsert: Any = sqlite.insert(_sightings) if conn.dialect.name == "sqlite" else postgresql.insert(_sightings)
     renewed = {key: upsert.excluded[key] for key in ("guid", "guid_hash", "entry_hash", "last_seen_at")}
     conn.execute(upsert.on_conflict_do_update(index_elements=["item_id", "source_id"], set_=renewed), rows)
-
-
-def _touch(conn: Connection, source: model.Source, item_ids: Sequence[int], now: datetime) -> None:
-    if not item_ids:
-        return
-    mine = and_(_sightings.c.source_id == source.id, _sightings.c.item_id.in_(item_ids))
-    conn.execute(update(_sightings).where(mine).values(last_seen_at=now))
-    conn.execute(update(_items).where(_items.c.id.in_(item_ids)).values(last_seen_at=now))
 
 
 def _visible(seen: model.SeenItem) -> bool:
@@ -221,9 +251,18 @@ def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now
 
 def latest_times(conn: Connection, source_id: int, count: int = 30) -> list[datetime]:
     """When the latest items of a source were published, for those whose feed says so; newest first."""
-    dated = _items.c.date_source.in_((model.DateSource.PUBLISHED, model.DateSource.UPDATED))
-    times = select(_items.c.published_at).where(_items.c.source_id == source_id, dated)
-    return list(conn.execute(times.order_by(_items.c.published_at.desc()).limit(count)).scalars())
+    return list(conn.execute(_LATEST, {"source_id": source_id, "count": count}).scalars())
+
+
+_LATEST = (
+    select(_items.c.published_at)
+    .where(
+        _items.c.source_id == bindparam("source_id"),
+        _items.c.date_source.in_((model.DateSource.PUBLISHED, model.DateSource.UPDATED)),
+    )
+    .order_by(_items.c.published_at.desc())
+    .limit(bindparam("count"))
+)
 
 
 def record_gap(conn: Connection, source: model.Source, *, to_at: datetime, estimated: int | None, reason: str) -> None:

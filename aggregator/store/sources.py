@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from aggregator import model, pushing
 from aggregator.feed import identity
-from aggregator.store import changes, tables
+from aggregator.store import changes, shown, tables
 
 _sources = tables.sources
 
@@ -213,7 +213,8 @@ def claim_due(
         .returning(*_sources.c)
     )
     rows = conn.execute(claimed).mappings().all()
-    return tuple(sorted((_source(row) for row in rows), key=lambda source: source.id))
+    documents = shown.of(conn, [row["id"] for row in rows])
+    return tuple(sorted((_source(row, documents.get(row["id"])) for row in rows), key=lambda source: source.id))
 
 
 def _fair(due: Sequence[Row[Any]], limit: int, busy: Collection[str], per_host: int) -> list[int]:
@@ -230,15 +231,16 @@ def _fair(due: Sequence[Row[Any]], limit: int, busy: Collection[str], per_host: 
     return ids
 
 
-def _source(row: RowMapping) -> model.Source:
-    gap = row["learned_gap"]
+def _source(row: RowMapping, document: Mapping[str, Any] | None) -> model.Source:
+    gap, hints = row["learned_gap"], _hints(row["hints"])
     validators = model.Validators(url=row["validators_url"] or "", etag=row["etag"], last_modified=row["last_modified"])
     return model.Source(
         **{key: row[key] for key in _SAME},
         validators=validators,
-        hints=_hints(row["hints"]),
+        hints=hints,
         hubs=tuple(row["hubs"]) if row["hubs"] is not None else None,
         learned_gap=timedelta(seconds=gap) if gap is not None else None,
+        shown=model.Shown(**document, hints=hints) if document is not None else None,
     )
 
 
