@@ -31,8 +31,8 @@ format: $(VENV)/.installed-dev ## Format the code and mend what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.installed-dev ## Time whole runs over the recorded sites in ../shared
-	$(BIN)/python -m bench
+bench: $(VENV)/.installed-dev ## Time whole runs over the recorded sites in ../shared (smaller: make bench ARGS=--quick)
+	$(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove .venv and caches; data/ stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist

@@ -104,22 +104,22 @@ def recorded(folder: Path, out: Console) -> bool:
     return kept
 
 
-def ten_thousand(folder: Path, out: Console) -> bool:
-    """A round of ten thousand sources with nothing new, and how soon a daemon in the midst of one ends; whether the limits are kept."""
+def ten_thousand(folder: Path, out: Console, sources: int = MANY) -> bool:
+    """A round of ten thousand sources (or `sources`) with nothing new, and how soon a daemon in the midst of one ends: whether the limits hold."""
     with many.server() as port:
-        config, database = many.configure(folder, port, MANY)
+        config, database = many.configure(folder, port, sources)
         store = db.Store(database)
         try:
             replay.aggregator("poll", "--json", config=config).communicate()
             again(store)
             alone = asyncio.run(many.plain(port, 2000))
-            quiet = measure(f"{MANY:,} hosts, nothing new", config, store)
+            quiet = measure(f"{sources:,} hosts, nothing new", config, store)
             again(store)
             ends = [_ended(config, after) for after in (1.0, 4.0, 8.0)]
         finally:
             store.close()
     _print(out, quiet)
-    each = quiet.cpu / MANY
+    each = quiet.cpu / sources
     ratio = each / alone
     out.print(f"CPU a poll: {each * 1000:.2f} ms, {ratio:.2f} times a request of httpx2 alone ({alone * 1000:.2f} ms)")
     out.print(f"SIGTERM in the midst of a round: ended after {', '.join(f'{end:.1f}' for end in ends)} s")
@@ -160,7 +160,9 @@ def _print(out: Console, *measured: Measured) -> None:
 
 def main() -> int:
     """Print the tables; exit code 1 when a limit is broken."""
-    argparse.ArgumentParser(prog="python -m bench", description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a third of the sources and feeds")
+    part = 3 if parser.parse_args().quick else 1
     out = Console(width=140)
     kept = []
     with tempfile.TemporaryDirectory() as name:
@@ -168,8 +170,8 @@ def main() -> int:
             kept.append(recorded(Path(name) / "recorded", out))
         else:
             out.print("the recorded sites of ../shared are not here: that part is left out")
-        kept.append(ten_thousand(Path(name) / "many", out))
-        kept.append(polls.run(Path(name) / "polls", out))
+        kept.append(ten_thousand(Path(name) / "many", out, MANY // part))
+        kept.append(polls.run(Path(name) / "polls", out, polls.FEEDS // part))
     return 0 if all(kept) else 1
 
 
