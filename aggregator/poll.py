@@ -280,10 +280,8 @@ class Poller:
     ) -> model.Decision:
         source = replace(source, language=source.language or feed.language)
         entries = identity.keyed(feed.entries, source.id)
-        by_guid = items.known_by_guid(conn, source.id, {one.guid for one in entries if one.guid})
-        by_key = items.known_by_key(conn, source.id, {one.url_key for one in entries})
-        decision = identity.decide(source, entries, by_guid, by_key)
-        items.write(conn, source, decision, now)
+        decision = identity.decide(source, entries, items.known(conn, source, entries))
+        decision = items.write(conn, source, decision, now)
         if source.last_new_at is not None and decision.new and not decision.seen:
             reason = f"none of the {len(feed.entries)} entries was in the document before"
             items.record_gap(conn, source, to_at=now, estimated=None, reason=reason)

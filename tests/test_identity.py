@@ -1,6 +1,7 @@
 """Identity: which entry is which item."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -67,12 +68,16 @@ def test_the_key_of_a_key_is_itself(url: str) -> None:
 
 
 def _decide(
-    entries: list[model.Entry], known: list[model.KnownItem], source: model.Source | None = None
+    entries: list[model.Entry],
+    known: list[model.KnownItem],
+    source: model.Source | None = None,
+    moved: Sequence[model.KnownItem] = (),
 ) -> model.Decision:
     source = source or make.source(last_success_at=make.NOW)
     keyed = identity.keyed(entries, source.id)
     by_guid = {item.guid: item for item in known if item.guid}
-    return identity.decide(source, keyed, by_guid, {item.url_key: item for item in known})
+    found = identity.Known(by_guid=by_guid, by_key={item.url_key: item for item in known if item.url_key}, moved=moved)
+    return identity.decide(source, keyed, found)
 
 
 def _known(entry: model.Entry, item_id: int = 1, owner_id: int = 1, **values: object) -> model.KnownItem:
@@ -80,6 +85,8 @@ def _known(entry: model.Entry, item_id: int = 1, owner_id: int = 1, **values: ob
         id=item_id,
         url_key=identity.url_key(entry.url or ""),
         owner_id=owner_id,
+        url=entry.url,
+        published_at=entry.published_at,
         title=entry.title,
         summary=entry.summary,
         content=entry.content,
@@ -110,7 +117,7 @@ def test_a_guid_that_returns_with_another_title_is_an_edit() -> None:
 
 
 def test_a_guid_that_returns_with_another_address_and_title_is_another_article() -> None:
-    reused = make.entry(1, title="Quite another", url="https://news.example/articles/99")
+    reused = make.entry(1, title="Quite another", url="https://news.example/articles/99", published_at=make.NOW)
 
     decision = _decide([reused, make.entry(2)], [_known(make.entry(1))])
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from aggregator import markup, model
-from aggregator.feed import dates, identity
+from aggregator.feed import dates, edits, identity
 
 # Bounds against floods (hazards, §2 "large but honest"): far above anything honest.
 MOST_ENTRIES = 5_000
@@ -69,7 +69,7 @@ class Published:
     languages: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     enclosures: tuple[tuple[str, str, object], ...] = ()
-    stamp: dates.Stamp = (None, None, None)
+    stamp: dates.Stamp = dates.NO_DATE
 
 
 def clean(published: Published) -> model.Entry:
@@ -85,17 +85,17 @@ def clean(published: Published) -> model.Entry:
     authors = tuple(_distinct(map(_name, published.authors), _MOST_AUTHORS))
     categories = tuple(_distinct((_unescaped(name) for name in published.categories), _MOST_CATEGORIES))
     enclosures = _enclosures(published)
-    at, raw, source = published.stamp
+    stamp = published.stamp
     return model.Entry(
         position=published.position,
         guid=_bounded(guid) or None,
         url=url,
         title=title,
         entry_hash=identity.digest(
-            title,
+            edits.steady(title),
             identity.url_key(url or ""),
-            summary,
-            words,
+            edits.steady(summary),
+            edits.steady(words),
             "\n".join(authors),
             "\n".join(categories),
             # Without their queries, which carry signatures and counters that change with every answer.
@@ -106,9 +106,11 @@ def clean(published: Published) -> model.Entry:
         content=content,
         categories=categories,
         language=language(published.languages),
-        published_at=at,
-        published_raw=raw,
-        date_source=source,
+        published_at=stamp.at,
+        published_raw=stamp.raw,
+        date_source=stamp.source,
+        updated_at=stamp.updated_at,
+        updated_raw=stamp.updated_raw,
         image=first_address(published.images, base),
         enclosures=enclosures,
     )
