@@ -100,7 +100,7 @@ def test_items_go_by_todays_keys_after_an_upgrade_and_none_is_thrown_away(
         f"source:1#{'1' * 32}",
     ]
     assert [n for n, note in enumerate(notes, 1) if note] == [2, 4]
-    assert notes[3] == "stored twice before version 0.1: the address is that of item 3"
+    assert notes[3] == "stored twice by an older version: the address is that of item 3"
 
 
 def test_a_database_of_a_newer_program_is_refused(store: db.Store) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator import model
-from aggregator.feed import identity
+from aggregator.feed import identity, tracking
 from tests import make
 
 
@@ -126,10 +126,10 @@ def test_what_the_url_standard_says_is_one_address_has_one_key(rest: str) -> Non
 
 
 def test_every_tracking_parameter_has_its_origin() -> None:
-    told = {*identity.tracking.TRACKING.values(), *identity.tracking.FAMILIES.values()}
+    told = {*tracking.TRACKING.values(), *tracking.FAMILIES.values()}
 
-    assert {origin for origins in told for origin in origins.split()} == set(identity.tracking.ORIGINS)
-    assert all(name == name.lower() for name in identity.tracking.TRACKING)
+    assert {origin for origins in told for origin in origins.split()} == set(tracking.ORIGINS)
+    assert all(name == name.lower() for name in tracking.TRACKING)
 
 
 def _decide(

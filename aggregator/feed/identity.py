@@ -36,7 +36,9 @@ _SLUG = re.compile(r"[-_.\d]")
 _AMP_CACHE = re.compile(
     r"(?:[a-z0-9-]+\.cdn\.ampproject\.org/(?:[a-z]/)+|(?:www\.)?google\.[a-z.]+/amp/(?:s/)?)(?=[^/]+\.[^/]+)"
 )
-_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;]*|(?:^|/)\((?:[A-Z]\([0-9a-z]{20,}\))+\)(?=/|$)", re.IGNORECASE)
+_SESSION = re.compile(
+    r";(?:jsessionid|phpsessid|sid)=[^/;]*|(?:^|/)\((?:[A-Z]\([0-9a-z]{20,}\))+\)(?=/|$)", re.IGNORECASE
+)
 _AMPERSAND = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
 _ESCAPED_ROUTE = "_escaped_fragment_"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")

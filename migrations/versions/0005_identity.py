@@ -62,7 +62,7 @@ def _rekey() -> None:
                 continue
             keys.append({"of": item_id, "key": f"{key}#item-{item_id}"})
             notes.append(
-                {"of": item_id, "said": f"stored twice before version 0.1: the address is that of item {holder}"}
+                {"of": item_id, "said": f"stored twice by an older version: the address is that of item {holder}"}
             )
         _write(keys)
         if notes:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from aggregator.feed import identity
+from aggregator.feed import identity, tracking
 
 # What these functions make of an address is another address of the same article; the others answer other questions.
 _SAME = frozenset(
@@ -89,7 +89,5 @@ def test_every_name_that_two_of_the_lists_have_is_in_the_table_or_has_its_reason
     # miniflux and Neat URL drop it; the lists' own note warns of sites where it names something.
     kept = {"campaign_id"}
 
-    missing = {
-        name for name in told["in_at_least_two_lists"] if not identity.tracking.tracks(name.replace("*", "source"))
-    }
+    missing = {name for name in told["in_at_least_two_lists"] if not tracking.tracks(name.replace("*", "source"))}
     assert missing == kept
