@@ -311,11 +311,13 @@ def test_an_entry_under_a_new_guid_at_another_address_is_known_by_its_date_and_w
         1, summary=LONG, title="Ministers meet in Paris", guid="n", url="https://news.example/x", published_at=make.NOW
     )
     short = make.entry(1, summary="", title="Ministers meet in Paris", guid="n", url="https://news.example/x")
+    part = make.entry(1, summary=LONG, title="Ministers meet in Paris 2", guid="n", url="https://news.example/x")
 
     assert len(_decide([same], [], moved=[old]).seen) == 1
     assert len(_decide([corrected], [], moved=[old]).seen) == 1
     assert len(_decide([later], [], moved=[old]).new) == 1
     assert len(_decide([short], [], moved=[old]).new) == 1
+    assert len(_decide([part], [], moved=[old]).new) == 1
 
 
 def test_an_item_that_is_in_the_document_was_not_moved() -> None:
@@ -328,14 +330,21 @@ def test_an_item_that_is_in_the_document_was_not_moved() -> None:
     assert (len(decision.seen), len(decision.new)) == (1, 1)
 
 
+TOWNS = ("", "Paris", "Lisbon", "Geneva", "Nairobi", "Lima")
+
+
 def test_corrected_titles_under_new_guids_are_believed_three_times_in_a_document() -> None:
     olds = [
-        _known(make.entry(n, summary=f"{LONG} {n}", title=f"Ministers meet in town {n}"), item_id=n)
+        _known(make.entry(n, summary=f"{LONG} {n}", title=f"Ministers meet in {TOWNS[n]}"), item_id=n)
         for n in range(1, 6)
     ]
     news = [
         make.entry(
-            n, summary=f"{LONG} {n}", title=f"Ministers met in town {n}", guid=f"n{n}", url=f"https://news.example/x{n}"
+            n,
+            summary=f"{LONG} {n}",
+            title=f"Ministers met in {TOWNS[n]}",
+            guid=f"n{n}",
+            url=f"https://news.example/x{n}",
         )
         for n in range(1, 6)
     ]

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import SequenceMatcher
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
@@ -39,6 +40,7 @@ _AMP_CACHE = re.compile(
 _SESSION = re.compile(
     r";(?:jsessionid|phpsessid|sid)=[^/;]*|(?:^|/)\((?:[A-Z]\([0-9a-z]{20,}\))+\)(?=/|$)", re.IGNORECASE
 )
+_FIGURES = re.compile(r"\d+")
 _AMPERSAND = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
 _ESCAPED_ROUTE = "_escaped_fragment_"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
@@ -233,6 +235,23 @@ def unmatched(entries: Iterable[Keyed], known: Known) -> tuple[Keyed, ...]:
     return tuple(one for one in entries if _match(one, known) is None)
 
 
+def titles_by_date(entries: Iterable[Keyed]) -> Mapping[datetime, Sequence[str]]:
+    """The titles of these entries by the moment of their publication, for those that have both."""
+    found: dict[datetime, list[str]] = {}
+    for one in entries:
+        if one.entry.published_at is not None and one.entry.title:
+            found.setdefault(one.entry.published_at, []).append(one.entry.title)
+    return found
+
+
+def same_title(one: str, other: str) -> bool:
+    """Whether one title may be an edit of the other; another number is another part, episode or day."""
+    if _FIGURES.findall(one) != _FIGURES.findall(other):
+        return False
+    match = SequenceMatcher(None, one.casefold(), other.casefold())
+    return match.quick_ratio() >= _TITLES_ALIKE and match.ratio() >= _TITLES_ALIKE
+
+
 def decide(source: model.Source, entries: Sequence[Keyed], known: Known) -> model.Decision:
     """What is new, known, or edited. The first entry of a document that is a given item counts, later ones are `repeated`.
 
@@ -321,11 +340,7 @@ def _same_article(item: model.KnownItem, one: Keyed) -> bool:
 def _corrected(item: model.KnownItem, entry: model.Entry) -> bool:
     """A title that was edited, and its address with it."""
     told = entry.summary if len(entry.summary) >= _TELLING else ""
-    return (
-        bool(told)
-        and _alike(item.summary, told) >= _BODIES_ALIKE
-        and SequenceMatcher(None, item.title.casefold(), entry.title.casefold()).ratio() >= _TITLES_ALIKE
-    )
+    return bool(told) and _alike(item.summary, told) >= _BODIES_ALIKE and same_title(item.title, entry.title)
 
 
 def _seen(source: model.Source, one: Keyed, item: model.KnownItem, matched_by: str) -> model.SeenItem:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Insert, RowMapping, Select, Table, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Insert, RowMapping, Table, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator import errors, model
@@ -14,7 +14,7 @@ from aggregator.store import changes, revisions, tables
 
 _items, _sightings = tables.items, tables.sightings
 # Of a feed whose items all have one date, so many are looked at for one that was moved.
-_MOST_OF_A_DATE = 200
+_MOST_OF_A_DATE = 50
 
 
 def insert_new(conn: Connection, table: Table) -> Insert:
@@ -27,6 +27,20 @@ def insert_new(conn: Connection, table: Table) -> Insert:
 # ------------------------------------------------------------------------------------------------------- knowing
 
 
+# Made once: it takes as long as running it. `mine` is the source that shows the entries.
+_own, _owners = _sightings.alias("own"), _sightings.alias("owners")
+_KNOWN = (
+    select(
+        *(_items.c[name] for name in "id url_key source_id url published_at title summary content".split()),
+        *(_own.c[name] for name in ("guid", "guid_hash", "entry_hash")),
+        _owners.c.backlog,
+    )
+    .select_from(_items)
+    .outerjoin(_own, and_(_own.c.item_id == _items.c.id, _own.c.source_id == bindparam("mine")))
+    .outerjoin(_owners, and_(_owners.c.item_id == _items.c.id, _owners.c.source_id == _items.c.source_id))
+)
+
+
 def known(conn: Connection, source: model.Source, entries: Sequence[identity.Keyed]) -> identity.Known:
     """What is stored that these entries of one document may be."""
     guids = {one.guid for one in entries if one.guid}
@@ -34,8 +48,7 @@ def known(conn: Connection, source: model.Source, entries: Sequence[identity.Key
     found = identity.Known(by_guid=_by_guid(conn, source.id, guids), by_key=_by_key(conn, source.id, keys))
     if source.last_new_at is None:
         return found
-    dates = {one.entry.published_at for one in identity.unmatched(entries, found) if one.entry.published_at}
-    return replace(found, moved=_by_date(conn, source.id, dates)) if dates else found
+    return replace(found, moved=_moved(conn, source.id, identity.unmatched(entries, found)))
 
 
 def _by_guid(conn: Connection, source_id: int, guids: Collection[str]) -> Mapping[str, model.KnownItem]:
@@ -43,36 +56,32 @@ def _by_guid(conn: Connection, source_id: int, guids: Collection[str]) -> Mappin
     if not guids:
         return {}
     hashes = {identity.digest(guid): guid for guid in guids}
-    own = _sightings.alias()
-    mine = and_(own.c.source_id == source_id, own.c.guid_hash.in_(hashes))
-    rows = conn.execute(_known(own, source_id).where(mine).order_by(own.c.last_seen_at, own.c.item_id)).mappings()
-    return {hashes[row["guid_hash"]]: _known_item(row) for row in rows}
+    mine = and_(_own.c.source_id == source_id, _own.c.guid_hash.in_(hashes))
+    rows = conn.execute(_KNOWN.where(mine).order_by(_own.c.last_seen_at, _own.c.item_id), {"mine": source_id})
+    return {hashes[row["guid_hash"]]: _known_item(row) for row in rows.mappings()}
 
 
 def _by_key(conn: Connection, source_id: int, keys: Collection[str]) -> Mapping[str, model.KnownItem]:
     """The items of any source that go by these URL keys."""
     if not keys:
         return {}
-    rows = conn.execute(_known(_sightings.alias(), source_id).where(_items.c.url_key.in_(keys))).mappings()
-    return {row["url_key"]: _known_item(row) for row in rows}
+    rows = conn.execute(_KNOWN.where(_items.c.url_key.in_(keys)), {"mine": source_id})
+    return {row["url_key"]: _known_item(row) for row in rows.mappings()}
 
 
-def _by_date(conn: Connection, source_id: int, dates: Collection[datetime]) -> Sequence[model.KnownItem]:
-    """The items of this source that were published at these moments."""
-    same = and_(_items.c.source_id == source_id, _items.c.published_at.in_(dates))
-    found = _known(_sightings.alias(), source_id).where(same).order_by(_items.c.id).limit(_MOST_OF_A_DATE)
-    return [_known_item(row) for row in conn.execute(found).mappings()]
-
-
-def _known(own: Any, source_id: int) -> Select[Any]:
-    owners = _sightings.alias()
-    told = (_items.c[name] for name in "id url_key source_id url published_at title summary content".split())
-    return (
-        select(*told, own.c.guid, own.c.guid_hash, own.c.entry_hash, owners.c.backlog)
-        .select_from(_items)
-        .outerjoin(own, and_(own.c.item_id == _items.c.id, own.c.source_id == source_id))
-        .outerjoin(owners, and_(owners.c.item_id == _items.c.id, owners.c.source_id == _items.c.source_id))
-    )
+def _moved(conn: Connection, source_id: int, entries: Sequence[identity.Keyed]) -> Sequence[model.KnownItem]:
+    """The items of this source that were published at the very moment of one of these entries, under a title much like its own."""
+    titles = identity.titles_by_date(entries)
+    if not titles:
+        return ()
+    same = and_(_items.c.source_id == source_id, _items.c.published_at.in_(titles))
+    told = select(_items.c.id, _items.c.published_at, _items.c.title).where(same).order_by(_items.c.id.desc())
+    rows = conn.execute(told.limit(_MOST_OF_A_DATE)).all()
+    ids = [row.id for row in rows if any(identity.same_title(row.title, title) for title in titles[row.published_at])]
+    if not ids:
+        return ()
+    found = conn.execute(_KNOWN.where(_items.c.id.in_(ids)).order_by(_items.c.id), {"mine": source_id})
+    return [_known_item(row) for row in found.mappings()]
 
 
 def _known_item(row: RowMapping) -> model.KnownItem:
