@@ -33,7 +33,7 @@ _SPANS = frozenset(
 _SINCE = re.compile(r"\b(?:vor|il y a|hace) $", re.IGNORECASE)
 _NAMED = re.compile(rf"\b(?:{'|'.join(_COUNTED)}|points|votes|shares|score) ?[:(] ?$", re.IGNORECASE)
 # They stand at the head or the foot of a text.
-_REACH = 2_000
+_REACH = 500
 _STAMPS = ("pdated", "odified", "efreshed", "enerated")
 _STAMPED = re.compile(
     r"\b(?i:updated|modified|refreshed|generated)(?: on| at)?:?(?: (?:\d[\d.,:]*|at|[A-Z][a-z]{2,8}[.,]{0,2})){0,4} $"
