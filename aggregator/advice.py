@@ -47,6 +47,6 @@ def on(code: str, *, since: datetime) -> str | None:
 def of_empty(source: model.Source, feed: model.ParsedFeed | None, now: datetime) -> str | None:
     """Says since when the document, well-formed as it is, has held no entry; a 304 leaves what was said."""
     said = source.advice if source.advice and source.advice.startswith(_PREFIX) else None
-    if feed is None or feed.entries:
+    if feed is None or feed.size:
         return said if feed is None else None
     return said or f"{_PREFIX} {now:%Y-%m-%d %H:%M} UTC: see whether the publisher has moved the feed"

@@ -4,7 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from aggregator import clock, config, doctor, harvest, log, metrics, model, outlook, poll, upkeep
+from aggregator import (
+    clock,
+    config,
+    doctor,
+    harvest,
+    intake,
+    log,
+    metrics,
+    model,
+    outlook,
+    poll,
+    push,
+    subscribe,
+    upkeep,
+)
 from aggregator.engine import local
 from aggregator.net import fetcher, manners
 from aggregator.store import db, hosts
@@ -44,10 +58,11 @@ class App:
         self.workers = Workers(settings.harvest.workers, preload=_PRELOAD)
         ledger, weather = manners.Manners(settings.http.per_host, now=now), outlook.Outlook()
         self.fetcher = fetcher.Fetcher(settings.http, ledger, shelf=_Shelf(store), now=now)
+        taking_in = intake.Intake(store=store, workers=self.workers, settings=settings)
         self.poller = poll.Poller(
             store=store,
             fetcher=self.fetcher,
-            workers=self.workers,
+            intake=taking_in,
             settings=settings,
             observe=self._polled,
             outlook=weather,
@@ -62,15 +77,24 @@ class App:
             outlook=weather,
             now=now,
         )
+        self.subscriber = subscribe.Subscriber(store=store, fetcher=self.fetcher, settings=settings, now=now)
+        self.receiver = push.Receiver(
+            store=store, intake=taking_in, settings=settings, observe=self._polled, tell=self.metrics.pushed, now=now
+        )
         self.engine = local.Local(
             store=store,
             poller=self.poller,
             harvester=self.harvester,
+            subscriber=self.subscriber,
+            receiver=self.receiver,
             manners=ledger,
             metrics=self.metrics,
             seats=_seats(settings),
             now=now,
         )
+        if settings.web is not None and not settings.web.public and any(source.websub for source in settings.sources):
+            said = "only hubs of this network can reach it"
+            _log.warning("websub.base_url_not_public", base_url=settings.web.base_url, said=said)
 
     async def aclose(self) -> None:
         """Free what was opened. Leases under way are returned by the engine's `drain`, not here."""
@@ -80,7 +104,7 @@ class App:
     def _polled(self, report: model.PollReport) -> None:
         level = _log.warning if report.outcome is model.Outcome.FAILED else _log.info
         level(
-            "poll.done",
+            f"{report.origin}.done",
             source=report.source,
             outcome=str(report.outcome),
             status=report.http_status,

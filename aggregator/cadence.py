@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
-from aggregator import model
+from aggregator import model, pushing
 
 _HOUR = timedelta(hours=1)
 _NO_HINTS = model.Hints()
@@ -40,6 +40,14 @@ _CEILING = timedelta(days=7)
 # Those who refuse know why, and are seldom moved by being asked again.
 _FORBIDDEN = frozenset({"http_401", "http_402", "http_403", "http_451", "robots"})
 _FORBIDDEN_TIMES = 4
+
+# Hubs: asked again after 5 min, doubled up to a day; the next hub of several after a minute.
+_HUB_RETRY, _HUB_LONGEST, _NEXT_HUB = timedelta(minutes=5), timedelta(days=1), timedelta(minutes=1)
+# The hub checks back "as soon as possible" (WebSub §5.1); this is long for a queue.
+_CHECKED_BACK = timedelta(minutes=30)
+# A lease is renewed when three quarters of it are over, and up to a tenth of those later; never at once.
+_RENEWED, _SHORTEST_LEASE = 3 / 4, timedelta(minutes=1)
+_AFTER_BROKEN, _AFTER_DENIED = timedelta(days=1), timedelta(days=7)
 
 # Ten tries over about a day: 3 min, doubled nine times, is 25.5 h in all.
 _TRIES = 10
@@ -175,6 +183,10 @@ def after_success(
     else:
         said = f"every {words(rhythm)}{reason}" + (f"; publisher allows {words(asked)}" if asked else "")
     at = now + _spread(delay, f"{source.id} {now.isoformat()}")
+    moment = _next_update(hints, now + limits.min_interval) if by == "sy:update" and asked > rhythm else None
+    if moment is not None and moment <= now + limits.max_interval:
+        at = moment + _spread(rhythm, f"{source.id} {now.isoformat()}") - rhythm
+        said += f"; its next update is at {moment:%a %H:%M} UTC (sy:updateBase)"
     permitted = at if overrun else _permitted(at, hints, source.id)
     if permitted != at:
         said += f"; put off to {permitted:%a %H:%M} UTC (skipHours, skipDays)"
@@ -200,6 +212,13 @@ def _rhythm(limits: Limits, gap: timedelta | None, silence: timedelta) -> tuple[
 
 def _telling(update: timedelta | None) -> timedelta | None:
     return update if update is not None and update > _TELLING else None
+
+
+def _next_update(hints: model.Hints, after: datetime) -> datetime | None:
+    """The first moment not before `after` at which the publisher updates its feed: its base and whole periods."""
+    if hints.update_base is None or hints.update is None:
+        return None
+    return after + (hints.update_base - after) % hints.update
 
 
 def _permitted(at: datetime, hints: model.Hints, key: int) -> datetime:
@@ -248,6 +267,61 @@ def after_failure(
         return model.Due(at=retry_after, reason=f"in {words(retry_after - now)}: the server asked for it (Retry-After)")
     grown = f"{words(normal)}{whose}, and 30 % more for every failure" if delay < longest else "the longest wait"
     return model.Due(at=at, reason=f"in {words(delay)}: {grown} ({failures:g} so far)")
+
+
+# ---------------------------------------------------------------------------------------------------- being pushed
+
+
+def backup(source: model.Source, *, hub: str, every: timedelta, now: datetime) -> model.Due:
+    """The next poll of a source that a hub pushes: so long after the last poll, whatever was pushed since."""
+    last = source.last_polled_at or now
+    at = last + _spread(every, f"{source.id} {last.isoformat()}")
+    return model.Due(at=max(at, now), reason=f"pushed by {hub}; backup poll every {words(every)}")
+
+
+def soon(source: model.Source, *, now: datetime, limits: Limits, reason: str) -> model.Due:
+    """A poll out of turn, though not sooner than the least interval after the last one."""
+    last = source.last_polled_at
+    return model.Due(at=max(now, last + limits.min_interval) if last else now, reason=reason)
+
+
+def ask_again(
+    subscription: pushing.Subscription, *, failures: int, hubs: int, now: datetime, retry_after: datetime | None = None
+) -> model.Due:
+    """The next request to a hub after `failures` in a row that led to nothing, never given up: each of the `hubs` in turn, a minute
+    apart, then all of them again, later every time. What is subscribed already is renewed before its lease ends, if that can be."""
+    rounds, rest = divmod(failures, max(hubs, 1))
+    delay = _NEXT_HUB if rest else min(_HUB_RETRY * 2 ** min(rounds - 1, 20), _HUB_LONGEST)
+    if subscription.state == pushing.State.ACTIVE and subscription.lease_until is not None:
+        delay = min(delay, max((subscription.lease_until - now) / 2, _SHORTEST_LEASE))
+    at = now + _spread(_whole(delay), f"{subscription.id} {failures}")
+    if retry_after is not None and retry_after > at:
+        return model.Due(at=retry_after, reason=f"again in {words(retry_after - now)}, as the hub asks (Retry-After)")
+    return model.Due(at=at, reason=f"again in {words(at - now)}, after {failures} in vain")
+
+
+def checked_back(*, now: datetime) -> datetime:
+    """Until when a hub that took a request has time to check back."""
+    return now + _CHECKED_BACK
+
+
+def renewal(subscription: pushing.Subscription, *, lease: timedelta, now: datetime) -> model.Due:
+    """When to ask for a new lease: well before the end of this one, and not all at the same time."""
+    after = max(_spread(_whole(lease * _RENEWED), f"{subscription.id} {now.isoformat()}"), _SHORTEST_LEASE)
+    return model.Due(at=now + after, reason=f"subscribed for {words(lease)}, renewed in {words(after)}")
+
+
+def after_broken(*, now: datetime) -> datetime:
+    """When a hub that did not push what it should is asked again."""
+    return now + _AFTER_BROKEN
+
+
+def after_denial(*, now: datetime) -> datetime:
+    """When a hub that refused is asked again."""
+    return now + _AFTER_DENIED
+
+
+# ------------------------------------------------------------------------------------------------------------- weights
 
 
 def weight(code: str) -> float:

@@ -329,11 +329,15 @@ def status(config_file: ConfigFile = _DEFAULT, as_json: Json = False) -> None:
             str(row["items_pending"]),
             _when(row["last_new_at"]),
             _when(row["next_poll_at"]),
-            escape(row["reason"] or row["due_reason"] or ""),
+            escape("\n".join(filter(None, [row["reason"] or row["due_reason"], _pushed(row["push"])]))),
         )
     out.print(table)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     out.print(f"{sum(counts.values())} items{': ' if told else ''}{told}", highlight=False)
+
+
+def _pushed(push: str | None) -> str | None:
+    return f"push {push}" if push else None
 
 
 @cli.command("search")

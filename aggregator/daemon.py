@@ -15,7 +15,7 @@ import uvicorn
 
 from aggregator import app, clock, config, diagnosis, errors, log, metrics, upkeep
 from aggregator.store import db
-from aggregator.web import page
+from aggregator.web import callback, page
 
 # How often the configuration's files are looked at, and so how soon an edit counts.
 _LOOK = 2.0
@@ -23,7 +23,7 @@ _LOOK = 2.0
 # mallopt(3), names from malloc.h: blocks of this size and more are given back to the system when freed, as is four times as much
 # that is free at the heap's end; so many arenas, where glibc would make up to eight for each processor.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_LARGE_BLOCK, _ARENAS = 256 << 10, 2
+_LARGE_BLOCK, _ARENAS = 128 << 10, 1
 _LIBC = ctypes.CDLL(None)
 _GLIBC = sys.platform == "linux" and hasattr(_LIBC, "mallopt") and hasattr(_LIBC, "malloc_trim")
 
@@ -110,7 +110,9 @@ class _Daemon:
         """Work until a signal says stop."""
         stopped, changed = _signals(signal.SIGTERM, signal.SIGINT), _signals(signal.SIGHUP)
         web = self._settings.web
-        server = _server(self._store, self._metrics, lambda: self._app.engine.trouble, web) if web else None
+        callbacks = callback.Callbacks(lambda: self._app.subscriber, lambda: self._app.receiver)
+        trouble = lambda: self._app.engine.trouble  # noqa: E731
+        server = _server(self._store, self._metrics, trouble, web, callbacks) if web else None
         serving = asyncio.create_task(server.serve(sockets=sockets)) if server else None
         announce(f"database: {self._store}")
         announce(f"page: {_page_url(web)}" if web else "page: off")
@@ -270,10 +272,14 @@ class _Server(uvicorn.Server):
 
 
 def _server(
-    store: db.Store, counters: metrics.Metrics, trouble: Callable[[], str | None], web: config.WebSettings
+    store: db.Store,
+    counters: metrics.Metrics,
+    trouble: Callable[[], str | None],
+    web: config.WebSettings,
+    callbacks: callback.Callbacks,
 ) -> uvicorn.Server:
     options = uvicorn.Config(
-        page.application(store, counters, trouble, web),
+        page.application(store, counters, trouble, web, callbacks),
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -23,6 +23,9 @@ class Metrics:
         self._info = Gauge("aggregator_build_info", "1; the version is the label", ["version"], registry=self._registry)
         self._info.labels(version=__version__).set(1)
         self._polls = Counter("aggregator_polls", "Polls by outcome", ["outcome"], registry=self._registry)
+        self._pushes = Counter(
+            "aggregator_pushes", "What hubs pushed, by outcome", ["outcome"], registry=self._registry
+        )
         self._poll_seconds = Histogram(
             "aggregator_poll_seconds", "Time of a poll", buckets=_SECONDS, registry=self._registry
         )
@@ -44,14 +47,21 @@ class Metrics:
         self._due = Gauge("aggregator_sources_due", "Sources due for a poll", registry=self._registry)
 
     def polled(self, report: model.PollReport) -> None:
-        """Count one poll."""
-        self._polls.labels(outcome=str(report.outcome)).inc()
-        self._poll_seconds.observe(report.took.total_seconds())
-        self._bytes.inc(report.bytes)
+        """Count one poll, or what one push came to."""
+        if report.origin is model.Origin.PUSH:
+            self.pushed(str(report.outcome))
+        else:
+            self._polls.labels(outcome=str(report.outcome)).inc()
+            self._poll_seconds.observe(report.took.total_seconds())
+            self._bytes.inc(report.bytes)
         self._items.labels(event="new").inc(report.new)
         self._items.labels(event="changed").inc(report.changed)
         if report.error_code:
-            self._errors.labels(stage="poll", code=_known(report.error_code)).inc()
+            self._errors.labels(stage=str(report.origin), code=_known(report.error_code)).inc()
+
+    def pushed(self, outcome: str) -> None:
+        """Count one push: what it came to, or why it was not stored."""
+        self._pushes.labels(outcome=outcome).inc()
 
     def harvested(self, report: model.HarvestReport) -> None:
         """Count one harvest."""

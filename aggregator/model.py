@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from aggregator.spool import Body
 
@@ -60,6 +61,13 @@ class MatchedBy(StrEnum):
     MOVED = "moved"
 
 
+class Origin(StrEnum):
+    """What `polls.origin` may hold: who began, we or a hub."""
+
+    POLL = "poll"
+    PUSH = "push"
+
+
 class DateSource(StrEnum):
     """Where `items.published_at` was found (`items.date_source`)."""
 
@@ -91,6 +99,7 @@ class Request:
     `port`, which the source's own URL names, may be asked for besides the web's. `heed_pause`: whether a Retry-After that the
     host gave to another request holds for this one too. `heed_robots`: whether robots.txt is asked, as it is for pages.
     `cut`: whether of a larger document the first `max_bytes` are enough. `proxy`: None for the general one, if there is one.
+    `form` makes it a POST of these fields.
     """
 
     url: str
@@ -106,6 +115,7 @@ class Request:
     heed_pause: bool = True
     heed_robots: bool = False
     cut: bool = False
+    form: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +173,56 @@ class Hints:
     skip_days: tuple[int, ...] = ()
 
 
+class Mark(NamedTuple):
+    """An entry's hashes, 8 bytes each: of its bytes, and of what matters in them (see `feed.split`)."""
+
+    exact: bytes
+    loose: bytes
+
+
+class Face(NamedTuple):
+    """What tells the entries of a document apart, as 32 bits each, 0 for nothing: guid, URL key, title (with the date, without URL)."""
+
+    guid: int
+    key: int
+    title: int
+
+
+class ShownEntry(NamedTuple):
+    """An entry of a source's last document, and the item that it is."""
+
+    mark: Mark
+    item_id: int
+    face: Face
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What a document said of itself, but for its hints; `hash` is of its head, in hex."""
+
+    hash: str
+    version: str
+    title: str | None = None
+    site_url: str | None = None
+    language: str | None = None
+    hubs: tuple[str, ...] = ()
+    self_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the last document at `url` showed. `packed` has its entries (see `feed.familiar`), `hints` what it asked for.
+
+    Their `last_seen_at` was written at `touched_at`.
+    """
+
+    url: str
+    packed: bytes = b""
+    head: Head | None = None
+    hints: Hints = Hints()
+    touched_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A source as the store keeps it; how to ask it (headers, select, …) stays in the configuration."""
@@ -190,6 +250,13 @@ class Source:
     moved_since: datetime | None = None
     moved_sightings: int = 0
     advice: str | None = None
+    # The hubs its document names, () for none, None as long as nobody has looked; and the topic to subscribe to.
+    hubs: tuple[str, ...] | None = None
+    topic: str | None = None
+    # The hub that pushes it, as we have seen for ourselves, and until when it has promised to.
+    pushed_by: str | None = None
+    pushed_until: datetime | None = None
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +299,9 @@ class ParsedFeed:
     """A feed document as published. `damage` says, in words, why only a part of it could be read; None when whole.
 
     `hubs` and `self_url` are what it says of WebSub: where to subscribe, and to which topic.
+
+    `entries` are those that were parsed. `known` names the others, which this source has shown before, by their positions.
+    `marks` has two hashes for each entry, parsed or not, in order; none where the document had to be read as a whole.
     """
 
     version: str
@@ -243,6 +313,14 @@ class ParsedFeed:
     hints: Hints = Hints()
     hubs: tuple[str, ...] = ()
     self_url: str | None = None
+    known: Mapping[int, ShownEntry] = field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()
+    head_hash: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """How many entries the document has."""
+        return len(self.entries) + len(self.known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,17 +378,36 @@ class SeenItem:
         return bool(self.what) and self.alone is None
 
 
+class Place(NamedTuple):
+    """Which item the entry at a position is: `item` its id, or the URL key of a new one."""
+
+    position: int
+    item: int | str
+    face: Face
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What one document means for the corpus. `repeated` counts entries that were in the document before."""
+    """What one document means for the corpus. `repeated` counts entries that were in the document before.
+
+    `kept` are the items of entries that were not parsed, because they are as they were. `places` names the item of every entry that
+    was: by its id, or by the URL key of a new one.
+    """
 
     new: tuple[NewItem, ...] = ()
     seen: tuple[SeenItem, ...] = ()
     repeated: int = 0
+    kept: frozenset[int] = frozenset()
+    places: tuple[Place, ...] = ()
 
     @property
     def edited(self) -> int:
         return sum(seen.edited for seen in self.seen)
+
+    @property
+    def familiar(self) -> int:
+        """How many known items the document shows."""
+        return len(self.seen) + len(self.kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,6 +451,7 @@ class PollReport:
     unchanged: int = 0
     error_code: str | None = None
     error: str | None = None
+    origin: Origin = Origin.POLL
 
 
 # ---------------------------------------------------------------------------------------------------- harvesting

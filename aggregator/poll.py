@@ -1,7 +1,7 @@
 """One poll: a claimed source → its document → what is new in it → one commit. Never fetches pages, never raises.
 
 1. `_fetch`   ask for the document, conditionally
-2. `reading.parsed`   in a worker process, unless it is the document of last time
+2. `reading`  only the entries that the last document did not show; in a worker process, unless they are few
 3. `_settle`  look up what is known, decide (`feed.identity`), write items, validators and the next due time in one transaction; where no
               entry is at stake, together with other polls that ended at the same moment (`batch`)
 """
@@ -13,18 +13,33 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from aggregator import advice, batch, cadence, clock, config, errors, log, model, moving, outlook, reading, spool
+from aggregator import (
+    advice,
+    batch,
+    cadence,
+    clock,
+    config,
+    errors,
+    intake,
+    log,
+    model,
+    moving,
+    outlook,
+    pushing,
+    reading,
+    spool,
+    websub,
+)
 from aggregator.feed import identity
 from aggregator.net import fetcher, manners
-from aggregator.store import Connection, db, items, sources
-from aggregator.workers import Workers
+from aggregator.store import Connection, db, items, sources, subscriptions
+from aggregator.store import shown as known
 
 # A poll waits for its host's turn and for a worker; longer than this only a dead process holds it.
 LEASE = timedelta(minutes=15)
 # hazards §2: a server that says 304 for ever is asked without conditions once in this time.
 _WHOLE_AGAIN = timedelta(days=7)
-_CONFLICTS = 5
-# A smaller document is hashed in less time than a thread takes.
+# A larger document is hashed beside the event loop.
 _SMALL = 250_000
 
 _log = log.logger("poll")
@@ -56,13 +71,13 @@ class Poller:
         *,
         store: db.Store,
         fetcher: fetcher.Fetcher,
-        workers: Workers,
+        intake: intake.Intake,
         settings: config.Settings,
         observe: Callable[[model.PollReport], None],
         outlook: outlook.Outlook,
         now: clock.Clock = clock.now,
     ) -> None:
-        self._store, self._fetcher, self._workers, self._observe = store, fetcher, workers, observe
+        self._store, self._fetcher, self._intake, self._observe = store, fetcher, intake, observe
         self._settings, self._now = settings, now
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
         self._outlook = outlook
@@ -98,13 +113,14 @@ class Poller:
         if response.not_modified:
             return _Answer(response=response, document_hash=source.document_hash, feed=None)
         document_hash = await _hash(response.body)
-        if document_hash == source.document_hash:
+        if document_hash == source.document_hash and not self._unlooked(source):
             return _Answer(response=response, document_hash=document_hash, feed=None)
-        feed = await reading.parsed(self._workers, response, now)
+        feed = await self._intake.parse(response, now, known.before_at(source))
         return _Answer(response=response, document_hash=document_hash, feed=feed)
 
     async def _fetch(self, source: model.Source, now: datetime, held: AsyncExitStack) -> model.Response:
         stale = source.last_document_at is not None and now - source.last_document_at >= _WHOLE_AGAIN
+        stale = stale or self._unlooked(source)
         request = reading.request(
             source.feed_url,
             self._configured.get(source.name),
@@ -114,6 +130,10 @@ class Poller:
             heed_pause=source.last_polled_at is not None,
         )
         return await self._fetcher.fetch(request, held)
+
+    def _unlooked(self, source: model.Source) -> bool:
+        """Whether it is to be pushed, and nobody has looked yet where from: its document is wanted whole, known or not."""
+        return source.hubs is None and self._intake.wants_push(source)
 
     # ------------------------------------------------------------------------------------------------- the verdict
 
@@ -134,9 +154,10 @@ class Poller:
         if self._outlook.succeeded():
             _log.info("network.back")
         moved = answer.response.permanent_url != polled.source.feed_url or polled.source.moved_to is not None
-        if answer.feed is not None or moved:
+        decision = _as_before(polled, answer.feed)
+        if decision is None or moved or self._unlooked(polled.source):
             return await asyncio.to_thread(self._commit, polled, answer)
-        finished = self._succeeded(polled, answer, model.Decision(), model.Move(), None)
+        finished = self._succeeded(polled, answer, decision, model.Move(), None)
         await self._batch.add(finished)
         return finished.report
 
@@ -144,16 +165,13 @@ class Poller:
         with self._store.begin() as conn:
             sources.finish_all(conn, finished)
 
-    def _limits(self, source: model.Source) -> cadence.Limits:
-        return reading.limits(self._settings.poll, self._configured.get(source.name))
-
     # ------------------------------------------------------------------------------------------------- it failed
 
     def _postponed(self, polled: _Polled, error: errors.FetchError) -> model.PollReport:
         """Its host asked to be left alone: nothing was tried, so nothing failed."""
         source = polled.source
         due = model.Due(
-            at=error.retry_after or polled.now + self._limits(source).interval, reason=f"postponed: {error}"
+            at=error.retry_after or polled.now + self._intake.limits(source).interval, reason=f"postponed: {error}"
         )
         with self._store.begin() as conn:
             sources.postpone(conn, source.id, due)
@@ -180,7 +198,7 @@ class Poller:
         return finished.report
 
     def _failure(self, polled: _Polled, error: errors.AggregatorError, *, outage: bool) -> sources.Finished:
-        source, limits = polled.source, self._limits(polled.source)
+        source, limits = polled.source, self._intake.limits(polled.source)
         retry_after = error.retry_after if isinstance(error, errors.FetchError) else None
         gone = isinstance(error, errors.GoneError)
         failures, state, said = source.failures + cadence.weight(error.code), model.SourceState.FAILING, str(error)
@@ -239,23 +257,17 @@ class Poller:
     # ------------------------------------------------------------------------------------------------- it answered
 
     def _commit(self, polled: _Polled, answer: _Answer) -> model.PollReport:
-        for left in reversed(range(_CONFLICTS)):
-            try:
-                with self._store.begin() as conn:
-                    return self._store_answer(conn, polled, answer)
-            except errors.ConflictError:
-                # Another poll stored one of the same items between our look and our insert: look again.
-                if not left:
-                    raise
-        raise AssertionError("unreachable")
+        return self._intake.stored(lambda conn: self._store_answer(conn, polled, answer))
 
     def _store_answer(self, conn: Connection, polled: _Polled, answer: _Answer) -> model.PollReport:
         source, feed = polled.source, answer.feed
-        decision = self._store_entries(conn, source, feed, polled.now) if feed else model.Decision()
+        decision = self._intake.entries(conn, source, feed, polled.now) if feed else model.Decision()
         gap = None
         if decision.new or (feed and source.learned_gap is None):
             gap = cadence.usual_gap(items.latest_times(conn, source.id), now=polled.now)
-        familiar = feed is None or bool(decision.seen) or source.last_success_at is None
+        if feed is not None and self._intake.wants_push(source):
+            polled = replace(polled, source=_watch_push(conn, polled, answer, decision))
+        familiar = feed is None or bool(decision.familiar) or source.last_success_at is None
         leads_to = answer.response.permanent_url
         taken_by = sources.polled_as(conn, leads_to, but=source.id) if leads_to != source.feed_url else None
         rule = self._settings.poll.adopt_redirect
@@ -274,18 +286,6 @@ class Poller:
         if move.adopt:
             sources.tell_moved(conn, source, move, polled.now)
         return finished.report
-
-    def _store_entries(
-        self, conn: Connection, source: model.Source, feed: model.ParsedFeed, now: datetime
-    ) -> model.Decision:
-        source = replace(source, language=source.language or feed.language)
-        entries = identity.keyed(feed.entries, source.id)
-        decision = identity.decide(source, entries, items.known(conn, source, entries))
-        decision = items.write(conn, source, decision, now)
-        if source.last_new_at is not None and decision.new and not decision.seen:
-            reason = f"none of the {len(feed.entries)} entries was in the document before"
-            items.record_gap(conn, source, to_at=now, estimated=None, reason=reason)
-        return decision
 
     def _succeeded(
         self,
@@ -308,10 +308,10 @@ class Poller:
             took=polled.took,
             http_status=answer.response.status,
             bytes=answer.response.wire_bytes,
-            entries=len(feed.entries) if feed else 0,
+            entries=feed.size if feed else 0,
             new=len(decision.new),
             changed=decision.edited,
-            unchanged=len(decision.seen) - decision.edited,
+            unchanged=decision.familiar - decision.edited,
         )
         if damage := _damage(source, answer):
             return self._damaged(polled, damage, answer, report)
@@ -320,7 +320,9 @@ class Poller:
         return sources.Finished(report=report, failures=0.0, facts=facts, move=move, advice=told)
 
     def _due(self, polled: _Polled, answer: _Answer, decision: model.Decision, gap: timedelta | None) -> model.Due:
-        source, feed, limits = polled.source, answer.feed, self._limits(polled.source)
+        source, feed, limits = polled.source, answer.feed, self._intake.limits(polled.source)
+        if source.pushed_by and source.pushed_until is not None and source.pushed_until > polled.now:
+            return self._intake.backup(replace(source, last_polled_at=polled.now), source.pushed_by, polled.now)
         hints = feed.hints if feed else source.hints
         return cadence.after_success(
             source,
@@ -340,7 +342,7 @@ class Poller:
         facts = sources.FeedFacts(validators=model.Validators(), document_hash=answer.document_hash)
         failures = source.failures + cadence.weight("damaged")
         due = cadence.after_failure(
-            source, failures=failures, now=report.at, limits=self._limits(source), code="damaged"
+            source, failures=failures, now=report.at, limits=self._intake.limits(source), code="damaged"
         )
         told = replace(
             report,
@@ -358,6 +360,15 @@ class Poller:
 async def _hash(body: spool.Body) -> str:
     digest = spool.sha256(body) if len(body) < _SMALL else await asyncio.to_thread(spool.sha256, body)
     return digest[:32]
+
+
+def _as_before(polled: _Polled, feed: model.ParsedFeed | None) -> model.Decision | None:
+    """What a document comes to that shows nothing else than the one before; None if it does."""
+    if feed is None:
+        return model.Decision()
+    if known.as_before(polled.source, feed, polled.now):
+        return model.Decision(kept=frozenset(entry.item_id for entry in feed.known.values()))
+    return None
 
 
 def _damage(source: model.Source, answer: _Answer) -> str | None:
@@ -384,11 +395,43 @@ def _facts(answer: _Answer) -> sources.FeedFacts:
         title=feed.title if feed else None,
         site_url=feed.site_url if feed else None,
         hints=feed.hints if feed else None,
+        pushed_from=_pushed_from(answer),
         whole_document=not answer.response.not_modified,
     )
 
 
 def _overlap(decision: model.Decision) -> float:
     """The share of the entries that were known."""
-    count = len(decision.seen) + len(decision.new)
-    return len(decision.seen) / count if count else 1.0
+    count = decision.familiar + len(decision.new)
+    return decision.familiar / count if count else 1.0
+
+
+# ---------------------------------------------------------------------------------------------------- where from, and whether
+
+
+def _pushed_from(answer: _Answer) -> pushing.Discovery | None:
+    response = answer.response
+    return websub.discovered(response.headers, answer.feed, response.permanent_url) if answer.feed is not None else None
+
+
+def _watch_push(conn: Connection, polled: _Polled, answer: _Answer, decision: model.Decision) -> model.Source:
+    """Subscribe to where the document is pushed from, and compare the poll with what was pushed: the source, with what is left of the
+    trust in its hub."""
+    source, now = polled.source, polled.now
+    if (found := _pushed_from(answer)) is not None and found.hubs:
+        subscriptions.follow(conn, source.id, found, now)
+    current = subscriptions.wanted_of(conn, source.id)
+    if current is None or current.last_push_at is None:
+        # Whoever pushed it was another hub, or of another topic.
+        source = replace(source, pushed_by=None, pushed_until=None)
+    # What was pushed and is not stored yet is not missed.
+    if current is None or current.waiting_at is not None or not decision.new:
+        return source
+    new = [one.entry for one in decision.new]
+    certain, possible = websub.missed(current, new, polled_before=source.last_success_at, now=now)
+    if certain:
+        reason = websub.missing(certain, current, now)
+        subscriptions.broken(conn, current, reason=reason, again=cadence.after_broken(now=now), now=now)
+    elif possible:
+        subscriptions.suspect(conn, current, now)
+    return replace(source, pushed_by=None, pushed_until=None) if certain or possible else source

@@ -1,5 +1,5 @@
 """Times the whole program over the recorded sites and over ten thousand small ones, as a user would run it: wall, CPU and peak memory of
-its process tree."""
+its process tree; and what a poll costs as it brings more or less (also by itself: `python -m bench.polls`)."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ from rich.table import Table
 from sqlalchemy import text
 
 from aggregator.store import db
-from bench import many
+from bench import many, polls
 from tests.e2e import replay
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
@@ -167,6 +167,7 @@ def main() -> int:
         else:
             out.print("the recorded sites of ../shared are not here: that part is left out")
         kept.append(ten_thousand(Path(name) / "many", out))
+        kept.append(polls.run(Path(name) / "polls", out))
     return 0 if all(kept) else 1
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from aggregator import model
 from aggregator.feed import identity
-from aggregator.store import items, sources
+from aggregator.store import items, revisions, sources
 
 NOW = datetime(2025, 9, 19, tzinfo=UTC)
 
@@ -49,8 +49,9 @@ def add_sources(conn: Connection, count: int = 1, now: datetime = NOW) -> tuple[
 def poll(conn: Connection, source: model.Source, entries: list[model.Entry], now: datetime = NOW) -> model.Decision:
     """What the poll stage does with a document of `entries`, without the network."""
     keyed = identity.keyed(entries, source.id)
-    decision = identity.decide(source, keyed, items.known(conn, source, keyed))
-    return items.write(conn, source, decision, now)
+    decision = revisions.judge(conn, identity.decide(source, keyed, items.known(conn, source, keyed)), now)
+    items.write(conn, source, decision, now)
+    return decision
 
 
 def finish(conn: Connection, report: model.PollReport, **finished: Any) -> None:

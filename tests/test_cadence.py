@@ -212,6 +212,33 @@ def test_the_publisher_may_ask_for_more_time(asked: dict[str, Any], by: timedelt
     assert reason == said
 
 
+@pytest.mark.parametrize(
+    ("base", "update", "wait"),
+    [
+        # Noon, 3 am, and so on, whichever century the base is of.
+        (make.NOW + timedelta(hours=9, minutes=20), 12 * HOUR, timedelta(hours=9, minutes=20)),
+        (make.NOW - 20 * 365 * DAY + 7 * HOUR, DAY, 7 * HOUR),
+        (make.NOW, 12 * HOUR, 12 * HOUR),
+        # Too soon after this one; the next but one.
+        (make.NOW + 2 * MINUTE, 6 * HOUR, 6 * HOUR + 2 * MINUTE),
+    ],
+)
+def test_where_the_publisher_tells_its_hours_the_next_poll_comes_just_after_one(
+    base: datetime, update: timedelta, wait: timedelta
+) -> None:
+    delay, reason = _next(hints=model.Hints(update=update, update_base=base))
+
+    assert wait <= delay <= wait + 6 * MINUTE
+    assert f"its next update is at {make.NOW + wait:%a %H:%M} UTC (sy:updateBase)" in reason
+
+
+def test_an_update_that_is_further_ahead_than_polls_may_be_does_not_count() -> None:
+    delay, reason = _next(hints=model.Hints(update=7 * DAY, update_base=make.NOW + 3 * DAY))
+
+    assert _about(delay, DAY)
+    assert "updateBase" not in reason
+
+
 def test_an_interval_of_its_own_is_bounded_by_the_publisher_too() -> None:
     assert _about(_next(_limits(30 * MINUTE, fixed=True), fresh_for=2 * HOUR)[0], 2 * HOUR)
 

@@ -357,7 +357,7 @@ def test_a_mistake_in_the_settings_is_one_line(line: str, mistake: str, files: F
         ("select: {remove: [.ad]}", "sources[0].select.remove: unknown key; known are keep, drop"),
         ("tags: press", "sources[0].tags: expected a list, found 'press'"),
         ("language: English", "sources[0].language: expected a language code such as en or pt-BR, found 'English'"),
-        ("websub: true", "sources[0].websub: not available in this version"),
+        ("websub: maybe", "sources[0].websub: expected true or false, found 'maybe'"),
         ("proxy: 'ftp://ann:geheim@proxy:3128'", "sources[0].proxy: expected http://host:port, https://…, socks5://…"),
         ("proxy: 'http://ann:geheim@proxy'", "sources[0].proxy: expected host:port"),
         ("proxy: 'http://ann:geheim@proxy:99999'", "sources[0].proxy: expected host:port"),
@@ -512,6 +512,70 @@ def test_socks_without_its_library_is_a_mistake_that_says_what_to_install(
     assert files.mistakes() == [
         "config/aggregator.yaml:1: http.proxy: SOCKS5 needs the library socksio: pip install 'aggregator[socks]'"
     ]
+
+
+@pytest.mark.parametrize(
+    ("main", "flaw"),
+    [
+        ("", "needs web.base_url, the public address at which hubs can reach us"),
+        ("web: null", "needs web.base_url, the public address at which hubs can reach us"),
+        (
+            "web: {base_url: 'http://localhost:8080'}",
+            "needs a web.base_url that hubs can reach; localhost is not public",
+        ),
+        (
+            "web: {base_url: 'http://a.localhost'}",
+            "needs a web.base_url that hubs can reach; a.localhost is not public",
+        ),
+        ("web: {base_url: 'http://collector'}", "needs a web.base_url that hubs can reach; collector is not public"),
+        ("web: {base_url: 'http://127.0.0.1'}", "needs a web.base_url that hubs can reach; 127.0.0.1 is not public"),
+        ("web: {base_url: 'http://[fd00::1]/'}", "needs a web.base_url that hubs can reach; fd00::1 is not public"),
+        (
+            "web: {base_url: 'http://10.1.2.3'}\nhttp: {allow_networks: [192.168.0.0/16]}",
+            "needs a web.base_url that hubs can reach; 10.1.2.3 is not public",
+        ),
+        (
+            "web: {base_url: 'https://a.example/?b'}",
+            "needs a web.base_url without ? and #, found 'https://a.example/?b'",
+        ),
+    ],
+)
+def test_websub_needs_an_address_that_hubs_can_reach_and_says_so_once(main: str, flaw: str, files: Files) -> None:
+    more = "    websub: true\n  - {name: B, url: https://b.example/, websub: true}\n"
+    files.write(main=main, sources=ONE_SOURCE + more)
+
+    (mistake,) = files.mistakes()
+
+    assert mistake.startswith(f"config/sources.yaml:4: sources[0].websub: {flaw}")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "allowed", "public"),
+    [
+        ("https://news.example.org/path", "[]", True),
+        ("http://93.184.216.34", "[]", True),
+        ("http://localhost:8080", "[127.0.0.0/8]", False),
+        ("http://10.1.2.3", "['10.0.0.0/8:80']", False),
+        ("http://collector.lan", "[]", True),
+        ("http://collector", "['collector:80']", False),
+        ("http://[fd00::1]", "['[fd00::1]:80']", False),
+    ],
+)
+def test_such_an_address_is_public_or_of_a_network_that_is_listed(
+    base_url: str, allowed: str, public: bool, files: Files
+) -> None:
+    files.write(main=f"web: {{base_url: '{base_url}'}}\nhttp: {{allow_networks: {allowed}}}")
+
+    assert files.source("websub: true").websub is True
+    web = files.load().web
+    assert web is not None
+    assert web.public is public
+
+
+def test_websub_may_get_its_address_from_the_environment(files: Files) -> None:
+    source = files.source("websub: true", {"AGGREGATOR_WEB__BASE_URL": "https://news.example.org"})
+
+    assert source.websub is True
 
 
 def test_two_sources_of_one_name_or_url_are_refused_across_files_with_both_lines(files: Files) -> None:

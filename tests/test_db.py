@@ -85,12 +85,16 @@ def test_items_go_by_todays_keys_after_an_upgrade_and_none_is_thrown_away(
                     "VALUES (:n, :url, :key, '', 1, 't', '[]', '[]', '', '', :at, 'first_seen', :at, :at, 'ok', :at)"), row)  # fmt: skip
                 conn.execute(text("INSERT INTO sightings (item_id, source_id, entry_hash, first_seen_at, last_seen_at, position) "
                                   "VALUES (:n, 1, 'h', :at, :at, 1)"), {"n": n, "at": row["at"]})  # fmt: skip
+            shown = {"source_id": 1, "url": "u", "entries": b"keys of then", "touched_at": make.NOW}
+            conn.execute(insert(tables.shown), shown)
 
         store.upgrade()
 
         with store.read() as conn:
             keys = conn.execute(select(tables.items.c.url_key).order_by(tables.items.c.id)).scalars().all()
             notes = conn.execute(select(tables.sightings.c.note).order_by(tables.sightings.c.item_id)).scalars().all()
+            remembered = conn.execute(select(tables.shown)).all()
+    assert remembered == []
     assert keys == [
         "example.org/a",
         "example.org/a#item-2",

@@ -221,3 +221,11 @@ def test_a_broken_byte_costs_one_character_and_not_all_of_them() -> None:
     (entry,) = feeds.read(body).entries
 
     assert (entry.title, entry.guid) == ("Прилив и отлив", "a\ufffdb")
+
+
+def test_an_empty_entry_is_an_entry() -> None:
+    """expat is past an empty element when it says that it ended, so that the end was sought in what follows."""
+    body = feeds.rss(f"<item/>{feeds.THREE}<item/>", prolog="<!DOCTYPE rss>")
+
+    assert len(feeds.read(body).entries) == 5
+    assert len(feeds.read(body[: body.index("</channel>")]).entries) == 5

@@ -27,6 +27,19 @@ def _text(made: metrics.Metrics) -> str:
     return body.decode()
 
 
+def test_what_is_pushed_is_counted_beside_the_polls() -> None:
+    made = metrics.Metrics()
+
+    made.polled(dataclasses.replace(POLL, origin=model.Origin.PUSH))
+    made.pushed("unsigned")
+
+    text = _text(made)
+    assert 'aggregator_pushes_total{outcome="new"} 1.0' in text
+    assert 'aggregator_pushes_total{outcome="unsigned"} 1.0' in text
+    assert 'aggregator_items_total{event="new"} 3.0' in text
+    assert "aggregator_polls_total{" not in text
+
+
 def test_polls_and_harvests_are_counted() -> None:
     made = metrics.Metrics()
 

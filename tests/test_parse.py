@@ -1,7 +1,7 @@
 """Feed documents of every format, what is no feed, and what nobody would call a document."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ def _told(feed: model.ParsedFeed) -> dict[str, Any]:
     def plainly(value: object) -> object:
         return value.isoformat() if isinstance(value, datetime) else str(value)
 
-    plain = json.loads(json.dumps(asdict(feed), default=plainly), object_hook=filled)
+    read = {key: value for key, value in asdict(replace(feed, marks=(), known={})).items() if key != "head_hash"}
+    plain = json.loads(json.dumps(read, default=plainly), object_hook=filled)
     return {**plain, "entries": [{k: v for k, v in one.items() if v != []} for one in plain["entries"]]}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.json_schema import models_json_schema
 
 from aggregator import errors
@@ -73,6 +73,8 @@ def load(path: Path, env: Mapping[str, str]) -> Settings:
     listed = [document.read(each, _shown(each)) for each in _source_files(main)]
     sources = _sources(main, listed, env)
     taxonomy, tags = _taxonomy(main)
+    if file is not None:
+        _require_callback(file, listed)
     if file is None or taxonomy is None or any(each.mistakes for each in (main, *listed, *tags)):
         raise _refusal([main, *listed, *tags])
     return Settings.of(file, path, sources, taxonomy, tuple(each.path for each in (main, *listed, *tags)))
@@ -132,6 +134,38 @@ def _sources(
     if listed and not sources and not any(each.mistakes for each in listed):
         listed[0].complain(("sources",), "no sources: there is nothing to collect")
     return tuple(sources)
+
+
+def _require_callback(file: AggregatorFile, listed: Iterable[document.Document]) -> None:
+    """Sources that want to be pushed need an address at which hubs can call; said once, where the first of them wants it."""
+    wanting = [(each, loc) for each in listed for loc, one in _elements(each, "sources") if _on(one.get("websub"))]
+    flaw = _unreachable(file) if wanting else None
+    if flaw is not None:
+        each, loc = wanting[0]
+        each.complain((*loc, "websub"), flaw)
+
+
+def _on(value: object) -> bool:
+    """Whether `value`, as it stands in the file, will be read as true."""
+    try:
+        return TypeAdapter(bool).validate_python(value)
+    except ValidationError:
+        return False
+
+
+def _unreachable(file: AggregatorFile) -> str | None:
+    """Why no hub could call us, None if one could."""
+    if file.web is None or file.web.base_url is None:
+        return "needs web.base_url, the public address at which hubs can reach us"
+    parts = urlsplit(file.web.base_url)
+    if parts.query or parts.fragment:
+        return f"needs a web.base_url without ? and #, found {file.web.base_url!r}"
+    if file.web.public or file.allows(parts.hostname or ""):
+        return None
+    return (
+        f"needs a web.base_url that hubs can reach; {parts.hostname} is not public "
+        "(for hubs of your own network, list its address in http.allow_networks)"
+    )
 
 
 def _poll(main: document.Document) -> PollSettings | None:

@@ -220,6 +220,26 @@ def _network(text: str) -> str:
     return text
 
 
+def literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that `host` is, or stands for on every machine; None for a name."""
+    try:
+        return ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return None
+
+
+def covers(listed: str, host: str) -> bool:
+    """Whether `listed`, a network, host:port or network:port, names or holds `host`."""
+    if _ADDRESS.fullmatch(listed):
+        listed = address(listed)[0]
+    elif re.search("/[0-9]+:[0-9]+$", listed):
+        listed = listed.rpartition(":")[0]
+    where = literal(host)
+    if where is None or (literal(listed) is None and "/" not in listed):
+        return listed.lower() == host.lower()
+    return where in ipaddress.ip_network("127.0.0.1" if listed == "localhost" else listed, strict=False)
+
+
 def _database(text: str) -> str:
     text = re.sub("^postgresql://", "postgresql+psycopg://", text)
     if not re.match(r"sqlite:///(?!:memory:)[^?]|postgresql\+psycopg://.", text):
@@ -295,7 +315,6 @@ SourceProxy = Annotated[str, AfterValidator(_own_proxy)]
 Database = Annotated[str, AfterValidator(_database)]
 # Keys of the contract whose feature does not exist yet: refused rather than ignored.
 Unbuilt = BeforeValidator(_unbuilt)
-UnbuiltFlag = AfterValidator(_unbuilt)
 # A section whose keys are all commented out (`poll:`) reads as null and keeps its defaults.
 Commented = BeforeValidator(_or_mapping)
 CommentedList = BeforeValidator(_or_list)

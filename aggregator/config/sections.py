@@ -7,6 +7,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -107,6 +108,13 @@ class WebSettings(Section):
         return kinds.address(self.listen, lowest=0)[0]
 
     @property
+    def public(self) -> bool:
+        """Whether `base_url` may be reached from everywhere, as far as it can be told without asking anybody."""
+        host = (urlsplit(self.base_url or "").hostname or "").rstrip(".")
+        address = kinds.literal(host)
+        return address.is_global if address is not None else "." in host and not host.endswith(".localhost")
+
+    @property
     def port(self) -> int:
         return kinds.address(self.listen, lowest=0)[1]
 
@@ -138,7 +146,7 @@ class SourceConfig(Section):
     select: Annotated[Select, kinds.Commented] = Field(default_factory=Select)
     include: Annotated[tuple[str, ...], kinds.Unbuilt] = ()
     exclude: Annotated[tuple[str, ...], kinds.Unbuilt] = ()
-    websub: Annotated[bool, kinds.UnbuiltFlag] = False
+    websub: bool = False
 
     @field_validator("interval")
     @classmethod
@@ -185,6 +193,10 @@ class _Common(Section):
     publish: Annotated[tuple[()], kinds.Unbuilt] = ()
     retention: Annotated[None, kinds.Unbuilt] = None
     log: Annotated[LogSettings, kinds.Commented] = Field(default_factory=LogSettings)
+
+    def allows(self, host: str) -> bool:
+        """Whether `http.allow_networks` lists the name or the address `host`, on whatever port."""
+        return any(kinds.covers(listed, host) for listed in self.http.allow_networks)
 
 
 class AggregatorFile(_Common):

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from aggregator import clock, errors, harvest, log, metrics, model, poll
+from aggregator import clock, errors, harvest, log, metrics, model, poll, push, subscribe
 from aggregator.net import manners
-from aggregator.store import db, hosts, sources, visits
+from aggregator.store import db, hosts, sources, subscriptions, visits
 
 _BELL = timedelta(seconds=1)
 # Seats that fall free at the same time are filled by one look at the database.
@@ -23,6 +23,8 @@ _GATHER = 0.02
 # After the database could not be reached, looking again every second would only add to its trouble.
 _STORE_PAUSE = timedelta(seconds=10)
 _DEPTHS = timedelta(seconds=15)
+# Hubs: how often is looked who is to be asked, so many at a time; and how often for what time alone brings about.
+_HUB_BELL, _HUB_SEATS, _TEND = timedelta(seconds=2), 4, timedelta(seconds=10)
 # After a start, or when the clock has leapt, everything may be due: so many polls a second, all within the longest.
 _POLLS_A_SECOND, _LONGEST_SPREAD = 50, timedelta(minutes=30)
 # The loop's lag is measured so often; the wall clock may differ from the monotonic one by this much before it has been set.
@@ -55,6 +57,8 @@ class Local:
         store: db.Store,
         poller: poll.Poller,
         harvester: harvest.Harvester,
+        subscriber: subscribe.Subscriber,
+        receiver: push.Receiver,
         manners: manners.Manners,
         metrics: metrics.Metrics,
         seats: Seats,
@@ -62,11 +66,13 @@ class Local:
     ) -> None:
         self._now = now
         self._store, self._poller, self._harvester = store, poller, harvester
+        self._subscriber, self._receiver = subscriber, receiver
         self._manners, self._metrics, self._seats = manners, metrics, seats
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._claims = itertools.count(1)
         self._polls: set[asyncio.Task[Any]] = set()
         self._harvests: set[asyncio.Task[Any]] = set()
+        self._requests: set[asyncio.Task[Any]] = set()
         self._scheduler: AsyncIOScheduler | None = None
         self._ticking = asyncio.Lock()
         self._again: asyncio.TimerHandle | None = None
@@ -84,10 +90,14 @@ class Local:
         Raises StoreError.
         """
         await asyncio.to_thread(self._settle_in)
+        await asyncio.to_thread(self._subscriber.tend)
+        self._receiver.open(self.owner)
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         always = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         self._scheduler.add_job(self.tick, "interval", seconds=_BELL.total_seconds(), **always)
         self._scheduler.add_job(self._measure, "interval", seconds=_DEPTHS.total_seconds(), **always)
+        self._scheduler.add_job(self._ask_hubs, "interval", seconds=_HUB_BELL.total_seconds(), **always)
+        self._scheduler.add_job(self._tend, "interval", seconds=_TEND.total_seconds(), **always)
         self._scheduler.start()
         self._pulse = asyncio.create_task(self._feel_pulse())
 
@@ -115,7 +125,8 @@ class Local:
         for timer in (self._again, self._pulse):
             if timer is not None:
                 timer.cancel()
-        if under_way := self._polls | self._harvests:
+        self._receiver.close()
+        if under_way := self._polls | self._harvests | self._requests | self._receiver.tasks:
             _log.info("engine.draining", polls=len(self._polls), harvests=len(self._harvests))
             _, late = await asyncio.wait(under_way, timeout=limit.total_seconds())
             for task in late:
@@ -208,6 +219,26 @@ class Local:
         if self.trouble is None:
             _log.error("engine.store_unavailable", error=str(exc), code=exc.code, again_in_s=_STORE_PAUSE.seconds)
         self.trouble = str(exc)
+
+    # ----------------------------------------------------------------------------------------------------- hubs
+
+    async def _ask_hubs(self) -> None:
+        now = self._now()
+        if now < self._paused_until or self._scheduler is None:
+            return
+        try:
+            await self._fill(self._requests, _HUB_SEATS, self._claim_hubs, self._subscriber.ask, now)
+        except errors.StoreError as exc:
+            self._pause(exc, now)
+
+    async def _tend(self) -> None:
+        try:
+            await asyncio.to_thread(self._subscriber.tend)
+        except errors.StoreError as exc:
+            self._pause(exc, self._now())
+
+    def _claim_hubs(self, now: datetime, free: int) -> Sequence[subscriptions.Wanted]:
+        return self._subscriber.claim_due(now, free)
 
     # ----------------------------------------------------------------------------------------------------- once
 

@@ -69,7 +69,7 @@ _MONTHS = {
 }
 
 _TIME = r"""
-    (?P<hour>\d{1,2}) : (?P<minute>\d\d) (?: : (?P<second>\d\d) (?:[.,]\d+)? )? (?![\d:])
+    (?P<hour>\d{1,2}) : (?P<minute>\d\d) (?: : (?P<second>\d{1,2}) (?:[.,]\d+)? )? (?![\d:])
     (?: \s* (?P<half>[ap])\.?m\b\.? )?
     (?: \s* (?:\b(?:etc/)?(?:gmt|utc|ut))? \s* (?P<offset>[+-]\d{1,2}(?::?\d\d)?) (?![\d:]) )?
 """
@@ -88,6 +88,11 @@ _NUMBERS = re.compile(
     _FLAGS,
 )
 _CLOCK = re.compile(rf"(?<![\d:]) {_TIME}", _FLAGS)
+# Nine in ten dates are written like this, and need no guessing (RFC 822 §5.1, with the year of RFC 1123 §5.2.14).
+_USUAL = re.compile(
+    r"(?:[A-Z][a-z][a-z], )?(\d\d?) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{4}) ([01]\d|2[0-3]):([0-5]\d):([0-5]\d) "
+    r"(?:GMT|([+-](?:0\d|1[0-3])[0-5]\d))"
+)
 _COMPACT = re.compile(r"^(\d{8})t(\d\d)(\d\d)(\d\d)?", re.IGNORECASE)
 _EPOCH = re.compile(r"\d{10}(?:\d{3})?")
 _WEEKDAY = re.compile(r"[^\W\d]+\.?,?\s+(?=\d)")
@@ -147,6 +152,12 @@ def parse(text: str) -> datetime | None:
     if not text or len(text) > LONGEST:
         return None
     try:
+        if usual := _USUAL.fullmatch(text):
+            day, month, year, hour, minute, second, offset = usual.groups()
+            local = datetime(
+                int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute), int(second), tzinfo=UTC
+            )
+            return local - _offset(offset, None, timedelta(0))
         if _EPOCH.fullmatch(text):
             return datetime.fromtimestamp(int(text[:10]), UTC)
         default = _KOREA if _HANGUL.search(text) else timedelta(0)

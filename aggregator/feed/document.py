@@ -15,7 +15,7 @@ from xml.parsers import expat
 from aggregator import errors, markup
 
 # feedparser copies the attributes of an element with a linear search for each: 156 kB of them take 15 s (hazards, §3).
-_MOST_ATTRIBUTES = 200
+MOST_ATTRIBUTES = 200
 # What all uses of a document's own entities may add to it, in characters.
 _MOST_EXPANDED = 1_000_000
 # A DOCTYPE is a line, with the 253 entities of HTML 4 declared in it some 20 kB.
@@ -46,6 +46,7 @@ _SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949", "shift_j
 # These decode anything, so that nothing follows from their success.
 _WESTERN = frozenset({"iso8859-1", "cp1252", "iso8859-15"})
 
+_BLANK = "\ufeff \t\r\n"
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';]+)""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([^"'>]+)["']""")
 _DECLARATION = re.compile(r"<\?xml(?:\s[^>]*)?>")
@@ -148,12 +149,18 @@ def _mostly_read(text: str) -> bool:
 
 def prepare(text: str, most_entries: int) -> Document:
     """The XML document `text`, with its first `most_entries` entries. Raises ParseError, code `entities` or `unreadable`."""
-    text = _REFERENCE.sub(_allowed, _FORBIDDEN.sub("", text)).lstrip("\ufeff \t\r\n")
+    text = _REFERENCE.sub(_allowed, _FORBIDDEN.sub("", text)).lstrip(_BLANK)
     if not text.startswith("<") and (start := _ROOT.search(text)):
         text = text[start.start() :]
-    text = _DECLARATION.sub("", text, count=1) if text.startswith("<?xml") else text
-    text, root = _without_doctype_tricks(text)
+    text, root = _without_doctype_tricks(bare(text))
     return _whole_entries(text, root, most_entries)
+
+
+def bare(text: str) -> str:
+    """`text` without what stands before its first tag: a mark, blanks, an XML declaration, which tells of another encoding."""
+    text = text.lstrip(_BLANK)
+    declaration = _DECLARATION.match(text)
+    return text[declaration.end() :].lstrip() if declaration else text
 
 
 def _allowed(reference: re.Match[str]) -> str:
@@ -249,7 +256,7 @@ class _Outline:
         return self.data[: self.end] + "".join(f"</{name}>" for name in reversed(self.unclosed)).encode()
 
     def _start(self, name: str, attributes: Mapping[str, str]) -> None:
-        if len(attributes) > _MOST_ATTRIBUTES:
+        if len(attributes) > MOST_ATTRIBUTES:
             raise errors.ParseError(f"has an element with {len(attributes):,} attributes", code="unreadable")
         if self.end is None and self._is_entry(name):
             self.end, self.unclosed = self._parser.CurrentByteIndex, tuple(self._open)
@@ -260,11 +267,16 @@ class _Outline:
         if self._is_entry(name):
             self.entries += 1
             if self.entries <= self._most:
-                self.end = self.data.index(b">", self._parser.CurrentByteIndex) + 1
+                self.end = end_of_tag(self.data, self._parser.CurrentByteIndex)
                 self.unclosed = tuple(self._open)
 
     def _is_entry(self, name: str) -> bool:
         return len(self._open) < _DEEPEST_ENTRY and _local(name) in _ENTRIES
+
+
+def end_of_tag(data: bytes, at: int) -> int:
+    """Where the tag ends that ended an element when expat was `at`; of an empty element it has read the tag by then."""
+    return data.index(b">", at) + 1 if data.startswith(b"</", at) else at
 
 
 def _whole_entries(text: str, root: str, most_entries: int) -> Document:

@@ -20,6 +20,8 @@ _LONGEST_URL = 4_096
 _LONGEST_SUMMARY = 20_000
 _LONGEST_CONTENT = 2_000_000
 _LONGEST_NAME = 200
+# Some journals name all authors of a paper in one element.
+_LONGEST_AUTHOR = 2_000
 _MOST_CATEGORIES = 100
 _MOST_AUTHORS = 50
 _MOST_ENCLOSURES = 50
@@ -95,7 +97,8 @@ def clean(published: Published) -> model.Entry:
             edits.steady(title),
             identity.url_key(url or ""),
             edits.steady(summary),
-            edits.steady(words),
+            # Without what is between them, they are equal however they are marked up.
+            edits.steady(words).replace(" ", ""),
             "\n".join(authors),
             "\n".join(categories),
             # Without their queries, which carry signatures and counters that change with every answer.
@@ -164,7 +167,7 @@ def one_line(text: Text, limit: int) -> str:
 
 
 def _content(published: Published) -> tuple[str, str]:
-    """The entry's body as safe HTML, and the words in it where the summary does not say the same.
+    """The entry's body as safe HTML, and the words of it where the summary does not say the same.
 
     HTML comes before plain text, the longer before the shorter. A summary with mark-up, or too long for a summary, is a body
     too: in many feeds the whole article stands there and nowhere else.
@@ -181,7 +184,7 @@ def _content(published: Published) -> tuple[str, str]:
     safe = _within(_LONGEST_CONTENT, render, _shallow(body.value[:_LONGEST_CONTENT]) if body.html else body.value)
     if body is summary and len(body.value) <= _LONGEST_SUMMARY:
         return safe, ""
-    return safe, markup.text(safe)
+    return safe, markup.words(safe)
 
 
 def _within(limit: int, render: Callable[[str], str], value: str) -> str:
@@ -223,15 +226,15 @@ def _bounded(guid: str) -> str:
 
 def _name(raw: str) -> str:
     """The name in `raw`, which may be `name`, `mail (name)` or `name <mail>`."""
-    name = _unescaped(raw)
+    name = _unescaped(raw, _LONGEST_AUTHOR)
     if match := _MAIL_AND_NAME.fullmatch(name):
         return str(match[1] or match[2]).strip()
     return markup.line(markup.text(name)) if _MARKUP.search(name) else name
 
 
-def _unescaped(raw: str) -> str:
-    raw = raw[: 5 * _LONGEST_NAME]
-    return markup.line(html.unescape(raw) if "&" in raw else raw)[:_LONGEST_NAME].rstrip()
+def _unescaped(raw: str, longest: int = _LONGEST_NAME) -> str:
+    raw = raw[: 5 * longest]
+    return markup.line(html.unescape(raw) if "&" in raw else raw)[:longest].rstrip()
 
 
 def _distinct(names: Iterable[str], limit: int) -> Iterator[str]:

@@ -4,8 +4,9 @@ Never asks the database."""
 
 import hashlib
 import re
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
@@ -159,7 +160,7 @@ def _bounded(key: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyed:
-    """An entry with the key it goes by, and its guid if that can be trusted in this document.
+    """An entry with the key it goes by, its guid if that can be trusted in this document, and its face.
 
     `by` is what the key is made of. `also`, for entries without guid: the key it has in a document where others share its address,
     or no others do.
@@ -168,39 +169,51 @@ class Keyed:
     entry: model.Entry
     url_key: str
     guid: str | None
+    face: model.Face
     by: str = model.MatchedBy.URL
     also: str | None = None
 
 
-def keyed(entries: Sequence[model.Entry], source_id: int) -> tuple[Keyed, ...]:
-    """Every entry with its keys, judged from the document as a whole.
+def keyed(entries: Sequence[model.Entry], source_id: int, beside: Iterable[model.Face] = ()) -> tuple[Keyed, ...]:
+    """Every entry with its keys, judged from the document as a whole: from these entries and from those `beside` them.
 
     A URL that several differently titled entries share, or that is a site's front page, does not name an article: there the
     guid does. An entry with neither is known by its title and date within its source.
     """
-    guids = Counter(entry.guid for entry in entries)
-    bad = sum(count for guid, count in guids.items() if guid is None or count > 1)
-    trusted = bad <= _BAD_GUIDS * len(entries)
     keys = [url_key(entry.url) if entry.url else "" for entry in entries]
-    titles: dict[str, set[str]] = {}
-    for key, entry in zip(keys, entries, strict=True):
-        titles.setdefault(key, set()).add(entry.title.casefold())
-    unnamed = Counter((entry.title, entry.published_raw) for entry in entries if not entry.url)
+    own = [_face(entry, key) for entry, key in zip(entries, keys, strict=True)]
+    faces = [*own, *beside]
+    guids = Counter(face.guid for face in faces)
+    bad = sum(count for guid, count in guids.items() if not guid or count > 1)
+    trusted = bad <= _BAD_GUIDS * len(faces)
+    titles: dict[int, set[int]] = {}
+    for face in faces:
+        titles.setdefault(face.key, set()).add(face.title)
+    unnamed = Counter(face.title for face in faces if not face.key)
     result = []
-    for shared, entry in zip(keys, entries, strict=True):
-        unique = guids[entry.guid] == 1 and entry.guid is not None
+    for shared, face, entry in zip(keys, own, entries, strict=True):
+        unique = guids[face.guid] == 1 and entry.guid is not None
         believed = entry.guid if trusted and unique else None
         front, nameable = _front_page(shared), unique or bool(entry.title)
-        named = not shared or ((len(titles[shared]) > 1 or front) and nameable)
-        own = ""
+        named = not shared or ((len(titles[face.key]) > 1 or front) and nameable)
+        name = ""
         if named or (believed is None and nameable):
-            own = _own_key(
-                shared, entry, source_id, unique=unique, alone=unnamed[(entry.title, entry.published_raw)] == 1
-            )
+            name = _own_key(shared, entry, source_id, unique=unique, alone=unnamed[face.title] == 1)
+        key = name if named else shared
         by = model.MatchedBy.URL if not named else model.MatchedBy.GUID if unique else model.MatchedBy.TITLE
-        also = (shared if named else own) if believed is None and shared and not front else None
-        result.append(Keyed(entry=entry, url_key=own if named else shared, guid=believed, by=by, also=also or None))
+        also = (shared if named else name) if believed is None and shared and not front else None
+        result.append(Keyed(entry=entry, url_key=key, guid=believed, face=face, by=by, also=also or None))
     return tuple(result)
+
+
+def _face(entry: model.Entry, key: str) -> model.Face:
+    words = (entry.title.casefold(),) if key else (entry.title, entry.published_raw or "")
+    return model.Face(_bits(entry.guid or ""), _bits(key), _bits("\x00".join(words)))
+
+
+def _bits(text: str) -> int:
+    """32 bits for a string, 0 for the empty one only."""
+    return (zlib.crc32(text.encode("utf-8", "surrogatepass")) or 1) if text else 0
 
 
 def _own_key(url: str, entry: model.Entry, source_id: int, *, unique: bool, alone: bool) -> str:
@@ -252,26 +265,43 @@ def same_title(one: str, other: str) -> bool:
     return match.quick_ratio() >= _TITLES_ALIKE and match.ratio() >= _TITLES_ALIKE
 
 
-def decide(source: model.Source, entries: Sequence[Keyed], known: Known) -> model.Decision:
-    """What is new, known, or edited. The first entry of a document that is a given item counts, later ones are `repeated`.
+def decide(
+    source: model.Source,
+    entries: Sequence[Keyed],
+    known: Known,
+    shown: Mapping[int, model.ShownEntry] | None = None,
+) -> model.Decision:
+    """What is new, known, or edited. The first entry of a document that is a given item counts, later ones are `repeated`; `shown` are
+    those that were not parsed, by their positions.
 
     An item belongs to the source that carried it first. What a source shows in its very first poll may be of any age, so between
     two first polls the order of the configuration decides: the corpus is then the same in whatever order they were made.
     """
     new: dict[str, model.NewItem] = {}
     seen: dict[int, model.SeenItem] = {}
-    repeated = 0
+    places, repeated = [], 0
+    kept: dict[int, int] = {}
+    for position, before in (shown or {}).items():
+        kept[before.item_id] = min(position, kept.get(before.item_id, position))
     matches = [_match(one, known) for one in entries]
     if known.moved:
-        matches = _with_moved(entries, matches, known.moved)
+        matches = _with_moved(entries, matches, known.moved, kept)
     for one, match in zip(entries, matches, strict=True):
+        position = one.entry.position
+        places.append(model.Place(position, one.url_key if match is None else match[0].id, one.face))
         if match is None and one.url_key not in new:
             new[one.url_key] = model.NewItem(url_key=one.url_key, entry=one.entry)
-        elif match is not None and match[0].id not in seen:
+        elif match is not None and match[0].id not in seen and kept.get(match[0].id, position) >= position:
             seen[match[0].id] = _seen(source, one, *match)
         else:
             repeated += 1
-    return model.Decision(new=tuple(new.values()), seen=tuple(seen.values()), repeated=repeated)
+    return model.Decision(
+        new=tuple(new.values()),
+        seen=tuple(seen.values()),
+        repeated=repeated,
+        kept=frozenset(kept) - seen.keys(),
+        places=tuple(places),
+    )
 
 
 def _match(one: Keyed, known: Known) -> _Match | None:
@@ -306,10 +336,14 @@ def _alike(one: str, other: str) -> float:
 
 
 def _with_moved(
-    entries: Sequence[Keyed], matches: Sequence[_Match | None], moved: Sequence[model.KnownItem]
+    entries: Sequence[Keyed],
+    matches: Sequence[_Match | None],
+    moved: Sequence[model.KnownItem],
+    kept: Collection[int],
 ) -> list[_Match | None]:
-    """`matches`, and for entries without one the item that was moved: with another guid at another address, but of the same date."""
-    taken = {match[0].id for match in matches if match}
+    """`matches`, and for entries without one the item that was moved: with another guid at another address, but of the same date.
+    What the document shows, also of the items `kept`, was not moved."""
+    taken = {match[0].id for match in matches if match} | set(kept)
     found, repaired = list(matches), 0
     for index, one in enumerate(entries):
         if found[index] is not None or one.entry.published_at is None:

@@ -1,15 +1,17 @@
 """A JSON Feed (jsonfeed.org, versions 1 and 1.1) into a `model.ParsedFeed`. Reads what is there, insists on nothing but items."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from aggregator import errors, markup, model
-from aggregator.feed import dates, entry, hints
+from aggregator.feed import dates, entry, familiar, hints, split
 
 _VERSIONS = {"1": "json10", "1.0": "json10", "1.1": "json11"}
 _LONGEST_TITLE = 1_000
+_STAMPS = frozenset({"date_published", "date_modified"})
 
 
 def recognises(text: str) -> bool:
@@ -17,8 +19,9 @@ def recognises(text: str) -> bool:
     return text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
 
 
-def read(text: str, *, url: str, now: datetime) -> model.ParsedFeed:
-    """The feed in `text`, fetched from `url`. Raises ParseError: `not_a_feed` for other JSON, `unreadable` for broken JSON."""
+def read(text: str, *, url: str, now: datetime, shown: model.Shown | None = None) -> model.ParsedFeed:
+    """The feed in `text`, fetched from `url`; items that were `shown` before are not read. Raises ParseError: `not_a_feed` for other
+    JSON, `unreadable` for broken JSON."""
     try:
         feed = json.loads(text.lstrip("\ufeff"), strict=False)
     except RecursionError as exc:
@@ -30,7 +33,10 @@ def read(text: str, *, url: str, now: datetime) -> model.ParsedFeed:
     if not isinstance(version, str) or "jsonfeed.org/version/" not in version or not isinstance(items, list):
         raise errors.ParseError("JSON that is no JSON Feed")
     usable = [item for item in items if isinstance(item, dict)]
-    entries = [_entry(n, item, feed, url, now) for n, item in enumerate(usable[: entry.MOST_ENTRIES], 1)]
+    damage, usable = _damage(len(items), len(usable)), usable[: entry.MOST_ENTRIES]
+    # Of a damaged document nothing is remembered: it will be read as a whole again.
+    marks, known = ((), {}) if damage else _recognised(usable, feed, shown)
+    entries = [_entry(n, item, feed, url, now) for n, item in enumerate(usable, 1) if n not in known]
     hubs, self_url = hints.websub(_links(feed), url)
     return model.ParsedFeed(
         version=_VERSIONS.get(version.strip().rstrip("/").rpartition("/")[2], "json"),
@@ -38,10 +44,33 @@ def read(text: str, *, url: str, now: datetime) -> model.ParsedFeed:
         title=markup.line(_string(feed, "title"), _LONGEST_TITLE) or None,
         site_url=entry.address(_string(feed, "home_page_url"), url),
         language=entry.language([_string(feed, "language")]),
-        damage=_damage(len(items), len(usable)),
+        damage=damage,
         hubs=hubs,
         self_url=self_url,
+        marks=marks,
+        known=known,
     )
+
+
+def _recognised(
+    items: Sequence[dict[str, Any]], feed: dict[str, Any], shown: model.Shown | None
+) -> tuple[tuple[model.Mark, ...], Mapping[int, model.ShownEntry]]:
+    """The marks of all items, and those that were shown before. What an item takes from its feed counts as its own."""
+    inherited = split.fingerprint(json.dumps([feed.get(key) for key in ("language", "authors", "author")]).encode())
+    ids = Counter(_string(item, "id") for item in items)
+    # As in `feed.split`: without ids an item may be told from another by its date alone.
+    dated = any(count > 1 or not name for name, count in ids.items())
+    left_out = frozenset() if dated else _STAMPS
+
+    def exact(item: dict[str, Any]) -> bytes:
+        return split.fingerprint(json.dumps(item, sort_keys=True).encode(), inherited)
+
+    def loose(item: dict[str, Any]) -> bytes:
+        # Version 1.1: the names of extensions begin with an underscore. We read none.
+        matters = {key: value for key, value in item.items() if key not in left_out and not key.startswith("_")}
+        return split.fingerprint(split.lasting(json.dumps(matters, sort_keys=True).encode()), inherited)
+
+    return familiar.match(items, exact, loose, shown)
 
 
 def _links(feed: dict[str, Any]) -> Iterator[tuple[str, str]]:

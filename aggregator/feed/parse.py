@@ -1,16 +1,17 @@
 """A fetched document into a `model.ParsedFeed`, or into the reason why it is no feed. Made to run in a worker process."""
 
-import io
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from aggregator import errors, markup, model
-from aggregator.feed import dates, document, entry, hints, impostor, jsonfeed
+from aggregator.feed import dates, document, entry, familiar, hints, impostor, jsonfeed, lean, split
 
 _LONGEST_TITLE = 1_000
+# A first look takes a microsecond or two for each tag and each query of a URL; new items of a JSON feed are read in it.
+_MOST_MARKS = ((b"<", 6_000), (b"?", 2_000), (b"{", 100))
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
 
@@ -40,8 +41,24 @@ _HTML_ROOTS = frozenset(
 _HTML = re.compile(r"(?:\s++|<\?.*?\?>|<!--.*?-->)*+<(?:!doctype\s+html|html)\b", re.DOTALL | re.IGNORECASE)
 
 
-def parse(body: bytes, *, url: str, headers: Mapping[str, str], now: datetime) -> model.ParsedFeed:
-    """The feed in `body`, as it came from `url` with `headers` (lower-case names).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remainder:
+    """What is left to parse of a document: `data` with the entries at `positions`.
+
+    `feed` tells the rest of it: what its entries are known by, and which of them were known.
+    """
+
+    data: bytes
+    root: str
+    positions: tuple[int, ...]
+    feed: model.ParsedFeed
+
+
+def parse(
+    body: bytes, *, url: str, headers: Mapping[str, str], now: datetime, shown: model.Shown | None = None
+) -> model.ParsedFeed:
+    """The feed in `body`, as it came from `url` with `headers` (lower-case names). Entries that this source has `shown` before are
+    not parsed.
 
     Raises ParseError, its code `empty`, `not_a_feed`, `entities`, `unreadable`, or for an HTML page what kind of page it is: `login`,
     `consent`, `challenge`, `parked`, `error_page`, else `html`. What is only damaged is read as far as it goes, and `damage` says so.
@@ -54,47 +71,97 @@ def parse(body: bytes, *, url: str, headers: Mapping[str, str], now: datetime) -
             raise errors.ParseError(f"{what} instead of a feed")
     text = document.decode(body, headers)
     if jsonfeed.recognises(text):
-        return jsonfeed.read(text, url=url, now=now)
+        return jsonfeed.read(text, url=url, now=now, shown=shown)
     if _HTML.match(text.lstrip("\ufeff")):
         raise _no_feed(text, "html", url)
+    feed = _split(text, shown)
+    if isinstance(feed, Remainder):
+        feed = finish(feed, url=url, now=now)
+    return feed or _whole(text, url, now)
+
+
+def load() -> None:
+    """Import feedparser now rather than at the first entry: it takes 50 ms."""
+    lean.load()
+
+
+def begin(
+    body: bytes, *, url: str, headers: Mapping[str, str], now: datetime, shown: model.Shown
+) -> model.ParsedFeed | Remainder | None:
+    """The first look at a document of a source that has `shown` one before: the feed where it shows nothing new; what is left to
+    `finish`; None where it must be parsed as a whole, or has so many parts that the look takes more than some milliseconds."""
+    if any(body.count(mark) > most for mark, most in _MOST_MARKS):
+        return None
+    text = document.decode(body, headers)
+    if jsonfeed.recognises(text):
+        return jsonfeed.read(text, url=url, now=now, shown=shown)
+    return _split(text, shown)
+
+
+def finish(rest: Remainder, *, url: str, now: datetime) -> model.ParsedFeed | None:
+    """The feed of which only `rest` had to be parsed; None where feedparser sees other entries in it than expat does."""
+    found = lean.read_clean(rest.data)
+    entries = _dicts(found, "entries")
+    if not _string(found, "version") or len(entries) != len(rest.positions) or rest.root.lower() not in _FEED_ROOTS:
+        return None
+    return replace(
+        _feed(found, entries, rest.positions, rest.data, url, now),
+        marks=rest.feed.marks,
+        known=rest.feed.known,
+        head_hash=rest.feed.head_hash,
+    )
+
+
+def _split(text: str, shown: model.Shown | None) -> model.ParsedFeed | Remainder | None:
+    outline = split.outline(text, entry.MOST_ENTRIES)
+    if outline is None:
+        return None
+    marks, known = familiar.recognise(outline, shown)
+    feed = model.ParsedFeed(version="", entries=(), marks=marks, known=known, head_hash=outline.head_hash)
+    head = shown.head if shown is not None else None
+    if shown is not None and head is not None and len(known) == len(marks) and head.hash == outline.head_hash.hex():
+        return familiar.as_before(feed, head, shown.hints)
+    new = [position for position in range(1, len(marks) + 1) if position not in known]
+    return Remainder(
+        data=outline.without(known),
+        root=outline.root,
+        positions=tuple(new),
+        feed=feed,
+    )
+
+
+def _whole(text: str, url: str, now: datetime) -> model.ParsedFeed:
     xml = document.prepare(text, entry.MOST_ENTRIES)
-    found = _feedparser(xml.data)
+    found = lean.read(xml.data)
     version, entries = _string(found, "version"), _dicts(found, "entries")
     if not version or (xml.root.rpartition(":")[2].lower() not in _FEED_ROOTS and not entries):
         raise _no_feed(text, xml.root, url)
+    entries = entries[: entry.MOST_ENTRIES]
+    return replace(_feed(found, entries, range(1, len(entries) + 1), xml.data, url, now), damage=xml.damage)
+
+
+def _feed(
+    found: dict[str, Any],
+    entries: Sequence[dict[str, Any]],
+    positions: Sequence[int],
+    data: bytes,
+    url: str,
+    now: datetime,
+) -> model.ParsedFeed:
+    version = _string(found, "version")
     reader = _Reader(url=url, version=version, head=dict.get(found, "feed", {}), now=now)
     links = ((_string(link, "rel"), _string(link, "href")) for link in _dicts(reader.head, "links"))
     hubs, self_url = hints.websub(links, url)
     return model.ParsedFeed(
         version=version,
-        entries=tuple(entry.clean(reader.published(n, one)) for n, one in enumerate(entries[: entry.MOST_ENTRIES], 1)),
+        entries=tuple(entry.clean(reader.published(n, one)) for n, one in zip(positions, entries, strict=True)),
         title=entry.one_line(reader.text(reader.head, "title"), _LONGEST_TITLE) or None,
         site_url=entry.first_address(_links(reader.head), url),
         language=entry.language([_string(reader.head, "language")]),
-        damage=xml.damage,
-        hints=hints.read({name: _string(reader.head, name) for name in hints.TOLD}, xml.data, now=now),
+        hints=hints.read({name: _string(reader.head, name) for name in hints.TOLD}, data, now=now),
         hubs=hubs,
         self_url=self_url,
     )
-
-
-def _feedparser(data: bytes) -> dict[str, Any]:
-    """What feedparser reads in `data`; never a file or a URL, which it would open if `data` were one (hazards, §3)."""
-    # Imported where it is used: 10 MB that only the workers need.
-    import feedparser
-
-    headers = {"content-type": "application/xml; charset=utf-8"}
-    try:
-        # Without content-location: relative guids stay as published, and links are resolved by us.
-        result: dict[str, Any] = feedparser.parse(
-            io.BytesIO(data), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
-        )
-    except MemoryError:
-        raise
-    except Exception as exc:
-        # feedparser promises none, and lets through what its own code stumbles on (hazards, §3).
-        raise errors.ParseError(f"feedparser cannot read it: {type(exc).__name__}", code="unreadable") from exc
-    return result
 
 
 # ---------------------------------------------------------------------------------------------------- what it is instead
@@ -158,7 +225,8 @@ class _Reader:
         return self._text(_dict(holder, f"{key}_detail"), _string(holder, key))
 
     def _text(self, detail: dict[str, Any], value: str) -> entry.Text:
-        base = entry.address(_string(detail, "base"), self.url) or self.url
+        told = _string(detail, "base")
+        base = (entry.address(told, self.url) if told else None) or self.url
         return entry.Text(value=value, html=_string(detail, "type") in _HTML_TYPES, base=base)
 
     def _authors(self, one: dict[str, Any]) -> list[str]:

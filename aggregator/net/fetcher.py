@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 import httpcore2
 import httpx2
@@ -25,6 +26,7 @@ _CONNECT_LIMIT = 10.0
 _LONGEST_VALIDATOR = 1024
 # Real answers have some twenty; their size h11 bounds.
 _MOST_HEADERS = 200
+_FORM = b"application/x-www-form-urlencoded"
 # Our name in robots.txt, whatever user agent a source was given.
 _PRODUCT = "aggregator"
 
@@ -92,6 +94,21 @@ class Fetcher:
             exc.url = exc.url or request.url
             raise
 
+    async def post(self, request: model.Request) -> None:
+        """Send the `form` of `request`; returns once it was accepted (2xx). Raises FetchError, in its words what the server said.
+
+        A redirect is followed with the form (WebSub §5.1.2), but for 303, which asks for something else, and never from https to
+        http: there are secrets in it.
+        """
+        try:
+            async with AsyncExitStack() as held:
+                hop, answer, _ = await self._follow(request, held)
+            if not 200 <= answer.status <= 299:
+                raise self._refusal(hop, answer)
+        except errors.FetchError as exc:
+            exc.url = exc.url or request.url
+            raise
+
     def paused(self, host: str) -> bool:
         """Whether `host` asked to be left alone, all of it."""
         return self._manners.paused_until(host) is not None
@@ -128,7 +145,7 @@ class Fetcher:
                     took = time.monotonic() - began
                     spent += took
                 self._manners.answered(hop.host, hop.name, answer.status, began=began, took=took)
-                if answer.status not in hops.MOVED:
+                if answer.status not in (hops.MOVED if request.form is None else hops.MOVED_WITH_FORM):
                     return hop, answer, timedelta(seconds=spent)
                 hop = hops.redirected(request, hop, answer, self._allowed)
             raise errors.FetchError(f"more than {_MOST_REDIRECTS} redirects", code="redirects", status=answer.status)
@@ -184,7 +201,7 @@ class Fetcher:
                 watch.told.answered(status, headers, response)
             decoded: spool.Body = b""
             wire_bytes = 0
-            if status == HTTPStatus.OK:
+            if status == HTTPStatus.OK or request.form is not None:
                 async with aclosing(response.aiter_stream()) as chunks:
                     decoded, wire_bytes = await body.read(chunks, headers, request, room)
             elif status == HTTPStatus.NOT_MODIFIED:
@@ -197,10 +214,15 @@ class Fetcher:
     def _sent(self, request: model.Request, hop: hops.Hop) -> httpcore2.Request:
         limits = {"connect": min(_CONNECT_LIMIT, self._limit), "read": None, "write": None, "pool": None}
         scheme, host, port = hop.origin
+        content = urlencode(request.form).encode("ascii") if request.form is not None else None
+        headers = self._headers(request, hop)
+        if content is not None:
+            headers += [(b"content-type", _FORM), (b"content-length", str(len(content)).encode())]
         return httpcore2.Request(
-            "GET",
+            "GET" if content is None else "POST",
             httpcore2.URL(scheme=scheme, host=host, port=port, target=hop.url.raw_path),
-            headers=self._headers(request, hop),
+            headers=headers,
+            content=content,
             extensions={"timeout": limits},
         )
 
@@ -248,6 +270,9 @@ class Fetcher:
             said = "HTTP 304 Not Modified, to a request without conditions"
             return errors.StatusError(said, code="unasked_304", status=status, url=hop.name)
         said = f"HTTP {status} {_phrase(status)}".strip()
+        # Only what a form was answered is read (`_once`); a hub says there what is wrong with it.
+        if answer.body:
+            said += f": {markup.line(config.redact(_text(spool.crossing(answer.body))), 200)}"
         if status == HTTPStatus.GONE:
             return errors.GoneError(said, status=status, url=hop.name)
         retry_after = None

@@ -9,6 +9,8 @@ from aggregator import config, errors, markup, model, spool
 from aggregator.net import guard
 
 MOVED = frozenset({301, 302, 303, 307, 308})
+# 303 asks for a GET of something else, which is no answer to a form.
+MOVED_WITH_FORM = MOVED - {303}
 _MOVED_FOR_GOOD = frozenset({301, 308})
 
 Origin = tuple[bytes, bytes, int]
@@ -85,6 +87,9 @@ def redirected(request: model.Request, hop: Hop, answer: Answer, allowed: guard.
         raise errors.FetchError("the redirects go round in a circle", code="redirect_loop", status=answer.status)
     # From https to http is followed, but not for good: whoever sits on the line could have said it.
     secure = url.scheme == "https" or hop.url.scheme == "http"
+    if request.form is not None and not secure:
+        said = f"redirected from https to http, where secrets are not sent: {markup.line(config.redact(location), 100)}"
+        raise errors.BlockedError(said, code="insecure", status=answer.status)
     name, lasting = str(url), hop.lasting and answer.status in _MOVED_FOR_GOOD and secure
     return Hop(
         url=url,

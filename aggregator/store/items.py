@@ -3,14 +3,28 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, RowMapping, Table, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    RowMapping,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from aggregator import errors, model
 from aggregator.feed import identity
-from aggregator.store import changes, revisions, tables
+from aggregator.store import changes, revisions, shown, tables
 
 _items, _sightings = tables.items, tables.sightings
 # Of a feed whose items all have one date, so many are looked at for one that was moved.
@@ -19,7 +33,12 @@ _MOST_OF_A_DATE = 50
 
 def insert_new(conn: Connection, table: Table) -> Insert:
     """INSERT … ON CONFLICT DO NOTHING in the connection's dialect."""
-    if conn.dialect.name == "sqlite":
+    return _insert_new(conn.dialect.name, table)
+
+
+@lru_cache
+def _insert_new(dialect: str, table: Table) -> Insert:
+    if dialect == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return postgresql.insert(table).on_conflict_do_nothing()
 
@@ -27,7 +46,7 @@ def insert_new(conn: Connection, table: Table) -> Insert:
 # ------------------------------------------------------------------------------------------------------- knowing
 
 
-# Made once: it takes as long as running it. `mine` is the source that shows the entries.
+# Built once: to put such a statement together takes ten times as long as to run it. `mine` is the source that shows the entries.
 _own, _owners = _sightings.alias("own"), _sightings.alias("owners")
 _KNOWN = (
     select(
@@ -38,6 +57,20 @@ _KNOWN = (
     .select_from(_items)
     .outerjoin(_own, and_(_own.c.item_id == _items.c.id, _own.c.source_id == bindparam("mine")))
     .outerjoin(_owners, and_(_owners.c.item_id == _items.c.id, _owners.c.source_id == _items.c.source_id))
+)
+_KNOWN_BY_GUID = _KNOWN.where(
+    _own.c.source_id == bindparam("mine"), _own.c.guid_hash.in_(bindparam("hashes", expanding=True))
+).order_by(_own.c.last_seen_at, _own.c.item_id)
+_KNOWN_BY_KEY = _KNOWN.where(_items.c.url_key.in_(bindparam("keys", expanding=True)))
+_KNOWN_BY_ID = _KNOWN.where(_items.c.id.in_(bindparam("ids", expanding=True))).order_by(_items.c.id)
+_OF_DATES = (
+    select(_items.c.id, _items.c.published_at, _items.c.title)
+    .where(
+        _items.c.source_id == bindparam("mine"),
+        _items.c.published_at.in_(bindparam("dates", type_=tables.UTCTime(), expanding=True)),
+    )
+    .order_by(_items.c.id.desc())
+    .limit(_MOST_OF_A_DATE)
 )
 
 
@@ -56,17 +89,16 @@ def _by_guid(conn: Connection, source_id: int, guids: Collection[str]) -> Mappin
     if not guids:
         return {}
     hashes = {identity.digest(guid): guid for guid in guids}
-    mine = and_(_own.c.source_id == source_id, _own.c.guid_hash.in_(hashes))
-    rows = conn.execute(_KNOWN.where(mine).order_by(_own.c.last_seen_at, _own.c.item_id), {"mine": source_id})
-    return {hashes[row["guid_hash"]]: _known_item(row) for row in rows.mappings()}
+    rows = conn.execute(_KNOWN_BY_GUID, {"mine": source_id, "hashes": list(hashes)}).mappings()
+    return {hashes[row["guid_hash"]]: _known_item(row) for row in rows}
 
 
 def _by_key(conn: Connection, source_id: int, keys: Collection[str]) -> Mapping[str, model.KnownItem]:
     """The items of any source that go by these URL keys."""
     if not keys:
         return {}
-    rows = conn.execute(_KNOWN.where(_items.c.url_key.in_(keys)), {"mine": source_id})
-    return {row["url_key"]: _known_item(row) for row in rows.mappings()}
+    rows = conn.execute(_KNOWN_BY_KEY, {"mine": source_id, "keys": list(keys)}).mappings()
+    return {row["url_key"]: _known_item(row) for row in rows}
 
 
 def _moved(conn: Connection, source_id: int, entries: Sequence[identity.Keyed]) -> Sequence[model.KnownItem]:
@@ -74,14 +106,11 @@ def _moved(conn: Connection, source_id: int, entries: Sequence[identity.Keyed]) 
     titles = identity.titles_by_date(entries)
     if not titles:
         return ()
-    same = and_(_items.c.source_id == source_id, _items.c.published_at.in_(titles))
-    told = select(_items.c.id, _items.c.published_at, _items.c.title).where(same).order_by(_items.c.id.desc())
-    rows = conn.execute(told.limit(_MOST_OF_A_DATE)).all()
+    rows = conn.execute(_OF_DATES, {"mine": source_id, "dates": list(titles)}).all()
     ids = [row.id for row in rows if any(identity.same_title(row.title, title) for title in titles[row.published_at])]
     if not ids:
         return ()
-    found = conn.execute(_KNOWN.where(_items.c.id.in_(ids)).order_by(_items.c.id), {"mine": source_id})
-    return [_known_item(row) for row in found.mappings()]
+    return [_known_item(row) for row in conn.execute(_KNOWN_BY_ID, {"mine": source_id, "ids": ids}).mappings()]
 
 
 def _known_item(row: RowMapping) -> model.KnownItem:
@@ -94,27 +123,28 @@ def _known_item(row: RowMapping) -> model.KnownItem:
 # ------------------------------------------------------------------------------------------------------- writing
 
 
-def write(conn: Connection, source: model.Source, decision: model.Decision, now: datetime) -> model.Decision:
-    """Store what a document brought; returns the decision with what is left alone of it. Raises ConflictError when another poll
-    stored one of the new items meanwhile: the caller must then look and decide again."""
-    _insert_items(conn, source, decision.new, now)
-    decision = revisions.judge(conn, decision, now)
+def write(conn: Connection, source: model.Source, decision: model.Decision, now: datetime) -> Mapping[str, int]:
+    """Store what a document brought, once its edits are judged (`revisions.judge`); returns the ids of the new items by their URL keys.
+    Raises ConflictError when another poll stored one of them meanwhile: the caller must then look and decide again."""
+    ids = _insert_items(conn, source, decision.new, now)
     _resight(conn, source, [seen for seen in decision.seen if seen.resighted], now)
-    _touch(conn, source, [seen.item.id for seen in decision.seen], now)
+    shown.touch(conn, source.id, [seen.item.id for seen in decision.seen], now)
     revisions.write(conn, [seen for seen in decision.seen if seen.edited], now)
     revisions.follow(conn, source.id, [seen for seen in decision.seen if seen.alone], now)
     for seen in decision.seen:
         if seen.edited or seen.adopted or (seen.readdressed and not seen.alone):
             _take_over(conn, source, seen, now)
-    return decision
+    return ids
 
 
-def _insert_items(conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime) -> None:
+def _insert_items(
+    conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime
+) -> Mapping[str, int]:
     if not new:
-        return
+        return {}
     # Sorted, so that two polls that meet wait for each other in one direction only.
     rows = [_item_row(source, one, now) for one in sorted(new, key=lambda one: one.url_key)]
-    returned = conn.execute(insert_new(conn, _items).returning(_items.c.id, _items.c.url_key), rows)
+    returned = conn.execute(_inserting(conn.dialect.name), rows)
     ids: dict[str, int] = {url_key: item_id for item_id, url_key in returned}
     if len(ids) < len(new):
         raise errors.ConflictError(f"{len(new) - len(ids)} items were stored by another poll at the same moment")
@@ -124,6 +154,12 @@ def _insert_items(conn: Connection, source: model.Source, new: Sequence[model.Ne
     if attached:
         conn.execute(insert(tables.enclosures), attached)
     changes.tell(conn, "new", ids.values(), now)
+    return ids
+
+
+@lru_cache
+def _inserting(dialect: str) -> ReturningInsert[Any]:
+    return _insert_new(dialect, _items).returning(_items.c.id, _items.c.url_key)
 
 
 def _item_row(source: model.Source, one: model.NewItem, now: datetime) -> dict[str, Any]:
@@ -188,14 +224,6 @@ def _resight(conn: Connection, source: model.Source, seen: Sequence[model.SeenIt
     conn.execute(upsert.on_conflict_do_update(index_elements=["item_id", "source_id"], set_=renewed), rows)
 
 
-def _touch(conn: Connection, source: model.Source, item_ids: Sequence[int], now: datetime) -> None:
-    if not item_ids:
-        return
-    mine = and_(_sightings.c.source_id == source.id, _sightings.c.item_id.in_(item_ids))
-    conn.execute(update(_sightings).where(mine).values(last_seen_at=now))
-    conn.execute(update(_items).where(_items.c.id.in_(item_ids)).values(last_seen_at=now))
-
-
 def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now: datetime) -> None:
     """The owner's entry is what the item says of itself. Its first date stays, and its page is visited anew; a visit that is
     under way with the old words loses its lease."""
@@ -219,9 +247,18 @@ def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now
 
 def latest_times(conn: Connection, source_id: int, count: int = 30) -> list[datetime]:
     """When the latest items of a source were published, for those whose feed says so; newest first."""
-    dated = _items.c.date_source.in_((model.DateSource.PUBLISHED, model.DateSource.UPDATED))
-    times = select(_items.c.published_at).where(_items.c.source_id == source_id, dated)
-    return list(conn.execute(times.order_by(_items.c.published_at.desc()).limit(count)).scalars())
+    return list(conn.execute(_LATEST, {"source_id": source_id, "count": count}).scalars())
+
+
+_LATEST = (
+    select(_items.c.published_at)
+    .where(
+        _items.c.source_id == bindparam("source_id"),
+        _items.c.date_source.in_((model.DateSource.PUBLISHED, model.DateSource.UPDATED)),
+    )
+    .order_by(_items.c.published_at.desc())
+    .limit(bindparam("count"))
+)
 
 
 def record_gap(conn: Connection, source: model.Source, *, to_at: datetime, estimated: int | None, reason: str) -> None:

@@ -24,21 +24,21 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator import model
+from aggregator import model, pushing
 from aggregator.feed import identity
-from aggregator.store import changes, tables
+from aggregator.store import changes, shown, tables
 
 _sources = tables.sources
 
 _HEALTH = (
     "id name url feed_url category state error_code reason failures last_polled_at last_success_at last_new_at next_poll_at "
-    "due_reason hours_since_success hours_since_new items items_ok items_pending items_without_page polls polls_failed gaps_open advice"
+    "due_reason hours_since_success hours_since_new items items_ok items_pending items_without_page polls polls_failed gaps_open advice push"
 )
 _HEALTH_TIMES = ("last_polled_at", "last_success_at", "last_new_at", "next_poll_at")
 
 _SAME = (
     "id name url feed_url category language state failures error_code error document_hash next_poll_at last_polled_at last_success_at "
-    "last_new_at last_document_at moved_to moved_since moved_sightings advice"
+    "last_new_at last_document_at moved_to moved_since moved_sightings advice topic pushed_by pushed_until"
 ).split()
 _NO_HINTS = model.Hints()
 # Of the due sources only so many are looked at for a claim, so that a long backlog does not make every claim slow.
@@ -85,6 +85,7 @@ class FeedFacts:
     hints: model.Hints | None = None
     learned_gap: timedelta | None = None
     whole_document: bool = False
+    pushed_from: pushing.Discovery | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +161,8 @@ def _differences(row: RowMapping, source: Configured, now: datetime) -> dict[str
         different["language"] = source.language
     if row["url"] != source.url:
         cleared = dict.fromkeys(
-            "etag last_modified validators_url document_hash error error_code hints last_document_at moved_to moved_since advice".split()
+            "etag last_modified validators_url document_hash error error_code hints last_document_at moved_to moved_since advice "
+            "hubs topic pushed_by pushed_until".split()
         )
         different |= _fresh(source, now) | cleared | {"failures": 0.0, "moved_sightings": 0}
     paused, removed = row["state"] == model.SourceState.PAUSED, row["state"] == model.SourceState.REMOVED
@@ -211,7 +213,8 @@ def claim_due(
         .returning(*_sources.c)
     )
     rows = conn.execute(claimed).mappings().all()
-    return tuple(sorted((_source(row) for row in rows), key=lambda source: source.id))
+    documents = shown.of(conn, [row["id"] for row in rows])
+    return tuple(sorted((_source(row, documents.get(row["id"])) for row in rows), key=lambda source: source.id))
 
 
 def _fair(due: Sequence[Row[Any]], limit: int, busy: Collection[str], per_host: int) -> list[int]:
@@ -228,14 +231,16 @@ def _fair(due: Sequence[Row[Any]], limit: int, busy: Collection[str], per_host: 
     return ids
 
 
-def _source(row: RowMapping) -> model.Source:
-    gap = row["learned_gap"]
+def _source(row: RowMapping, document: Mapping[str, Any] | None) -> model.Source:
+    gap, hints = row["learned_gap"], _hints(row["hints"])
     validators = model.Validators(url=row["validators_url"] or "", etag=row["etag"], last_modified=row["last_modified"])
     return model.Source(
         **{key: row[key] for key in _SAME},
         validators=validators,
-        hints=_hints(row["hints"]),
+        hints=hints,
+        hubs=tuple(row["hubs"]) if row["hubs"] is not None else None,
         learned_gap=timedelta(seconds=gap) if gap is not None else None,
+        shown=model.Shown(**document, hints=hints) if document is not None else None,
     )
 
 
@@ -263,6 +268,8 @@ def _finishing(keys: tuple[str, ...]) -> Update:
 
 def _outcome(one: Finished) -> dict[str, Any]:
     report, due = one.report, one.report.due
+    if report.origin is model.Origin.PUSH:
+        return _by_push(one)
     values: dict[str, Any] = {
         "id": report.source_id,
         "state": report.state,
@@ -290,6 +297,17 @@ def _outcome(one: Finished) -> dict[str, Any]:
     return values
 
 
+def _by_push(one: Finished) -> dict[str, Any]:
+    """Of a source that was pushed: whether it can be polled, and what it answers to that, is another matter."""
+    report = one.report
+    values: dict[str, Any] = {"id": report.source_id, "state": report.state, "lease_owner": None, "lease_until": None}
+    if report.due is not None:
+        values |= {"next_poll_at": report.due.at, "due_reason": report.due.reason}
+    if report.new:
+        values["last_new_at"] = report.at
+    return values
+
+
 def _learned(facts: FeedFacts, at: datetime) -> dict[str, Any]:
     values: dict[str, Any] = {
         "etag": facts.validators.etag,
@@ -301,6 +319,8 @@ def _learned(facts: FeedFacts, at: datetime) -> dict[str, Any]:
         values["last_document_at"] = at
     if facts.hints is not None:
         values["hints"] = _told(facts.hints)
+    if facts.pushed_from is not None:
+        values |= {"hubs": list(facts.pushed_from.hubs), "topic": facts.pushed_from.topic}
     if facts.learned_gap is not None:
         values["learned_gap"] = round(facts.learned_gap.total_seconds())
     told = {"title": facts.title, "site_url": facts.site_url}
@@ -345,6 +365,7 @@ def _poll_row(report: model.PollReport) -> dict[str, Any]:
         "unchanged",
         "error_code",
         "error",
+        "origin",
     )
     return {key: getattr(report, key) for key in same} | {
         "took_ms": round(report.took.total_seconds() * 1000),

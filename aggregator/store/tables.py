@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -62,8 +63,7 @@ class UTCTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        moment = value.astimezone(UTC).replace(microsecond=0)
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0") if dialect.name == "sqlite" else moment
+        return _sorting(value) if dialect.name == "sqlite" else value.astimezone(UTC).replace(microsecond=0)
 
     def process_result_value(self, value: Any, _dialect: Dialect) -> datetime | None:
         if value is None:
@@ -74,6 +74,12 @@ class UTCTime(TypeDecorator[datetime]):
         if found := _SECONDS.match(value):
             return datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00")
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=4096)
+def _sorting(moment: datetime) -> str:
+    """Four digits of a year first, so that texts sort as times do. An item has eight times, most of them the same."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat()}Z"
 
 
 # SQLite makes rowid aliases of INTEGER PRIMARY KEY only; Postgres's integer has 32 bits.
@@ -120,6 +126,10 @@ sources = Table(
     Column("added_at", UTCTime, nullable=False),
     Column("lease_owner", Text),
     Column("lease_until", UTCTime),
+    Column("hubs", Json),
+    Column("topic", Text),
+    Column("pushed_by", Text),
+    Column("pushed_until", UTCTime),
     Index(None, "next_poll_at"),
     Index(None, "host"),
 )
@@ -142,7 +152,46 @@ polls = Table(
     Column("error", Text),
     Column("next_poll_at", UTCTime),
     Column("due_reason", Text),
+    Column("origin", Text, nullable=False, server_default=text("'poll'")),
     Index(None, "source_id", "at"),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _reference("sources.id", name="source_id"),
+    Column("hub", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("token", Text, nullable=False, unique=True),
+    Column("secret", Text, nullable=False),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("next_try_at", UTCTime),
+    Column("requested_at", UTCTime),
+    Column("base_url", Text),
+    Column("verified_at", UTCTime),
+    Column("active_since", UTCTime),
+    Column("lease_until", UTCTime),
+    Column("pushes", Integer, nullable=False, server_default=text("0")),
+    Column("refused", Integer, nullable=False, server_default=text("0")),
+    Column("last_push_at", UTCTime),
+    Column("push_hash", Text),
+    Column("waiting_at", UTCTime),
+    Column("last_missed_at", UTCTime),
+    Column("suspect_at", UTCTime),
+    Column("added_at", UTCTime, nullable=False),
+    Index(None, "source_id"),
+    Index(None, "next_try_at"),
+    # At most one of a source is wanted, whoever finds its hub first.
+    Index(
+        "ix_subscriptions_wanted",
+        "source_id",
+        unique=True,
+        sqlite_where=text("state NOT IN ('ending', 'ended')"),
+        postgresql_where=text("state NOT IN ('ending', 'ended')"),
+    ),
 )
 
 items = Table(
@@ -342,6 +391,17 @@ hosts = Table(
     Column("crawl_delay", Float),
     Column("own_limits", Boolean, nullable=False, server_default=false()),
     Column("failures", Float, nullable=False, server_default=text("0")),
+)
+
+
+shown = Table(
+    "shown",
+    metadata,
+    _reference("sources.id", name="source_id", primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("entries", LargeBinary, nullable=False),
+    Column("head", Json),
+    Column("touched_at", UTCTime, nullable=False),
 )
 
 

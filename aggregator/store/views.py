@@ -77,10 +77,12 @@ SELECT s.id, s.name, s.url, s.feed_url, s.category, s.state, s.error_code, s.err
        (SELECT count(*) FROM items i WHERE i.source_id = s.id AND i.state = 'ok') AS items_ok,
        (SELECT count(*) FROM items i WHERE i.source_id = s.id AND i.state = 'pending') AS items_pending,
        (SELECT count(*) FROM items i WHERE i.source_id = s.id AND i.state NOT IN ('ok', 'pending')) AS items_without_page,
-       (SELECT count(*) FROM polls p WHERE p.source_id = s.id) AS polls,
-       (SELECT count(*) FROM polls p WHERE p.source_id = s.id AND p.outcome = 'failed') AS polls_failed,
+       (SELECT count(*) FROM polls p WHERE p.source_id = s.id AND p.origin = 'poll') AS polls,
+       (SELECT count(*) FROM polls p WHERE p.source_id = s.id AND p.origin = 'poll' AND p.outcome = 'failed') AS polls_failed,
        (SELECT count(*) FROM gaps g WHERE g.source_id = s.id AND g.filled_at IS NULL) AS gaps_open,
-       s.advice
+       s.advice,
+       (SELECT p.state || ': ' || p.reason FROM subscriptions p
+         WHERE p.source_id = s.id AND p.state NOT IN ('ending', 'ended') ORDER BY p.id DESC LIMIT 1) AS push
   FROM sources s"""
 
 
@@ -105,6 +107,7 @@ SELECT d.source_id, s.name AS source, d.day, {", ".join(f"CAST(sum(d.{name}) AS 
     SELECT g.source_id, {seen}, 0, 1, 0, 0, 0, 0, 0, 0 FROM sightings g
     UNION ALL
     SELECT p.source_id, {polled}, 0, 0, 0, 0, 0, 1, CASE WHEN p.outcome = 'failed' THEN 1 ELSE 0 END, 0 FROM polls p
+     WHERE p.origin = 'poll'
     UNION ALL
     SELECT q.source_id, {gap}, 0, 0, 0, 0, 0, 0, 0, 1 FROM gaps q
   ) d JOIN sources s ON s.id = d.source_id

@@ -1,4 +1,5 @@
-"""Requests into pages: the health of the sources, search, one item. GET and HEAD only; every foreign string is escaped."""
+"""Requests into pages: the health of the sources, search, one item. GET and HEAD only, but for what hubs push to the addresses that only they
+know (`callback`); every foreign string is escaped."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregator import __version__, config, errors, metrics
 from aggregator.store import db, items, search, sources, trail
+from aggregator.web import callback
 
 # hazards, rule 9: nothing on the page may run, load or leave a trace elsewhere.
 _HEADERS = {
@@ -44,9 +46,14 @@ class Hardened:
 
 
 def application(
-    store: db.Store, metrics: metrics.Metrics, trouble: Callable[[], str | None], settings: config.WebSettings
+    store: db.Store,
+    metrics: metrics.Metrics,
+    trouble: Callable[[], str | None],
+    settings: config.WebSettings,
+    callbacks: callback.Callbacks | None = None,
 ) -> Starlette:
-    """The ASGI application. `trouble` tells why the engine cannot work at the moment, or None."""
+    """The ASGI application. `trouble` tells why the engine cannot work at the moment, or None. Hubs reach `callbacks` where
+    there is a `base_url`."""
     page = _Page(store, metrics, trouble)
     routes = [
         Route("/", page.home),
@@ -55,6 +62,8 @@ def application(
         Route("/readyz", page.readyz),
         Route("/metrics", page.prometheus),
     ]
+    if callbacks is not None and settings.base_url is not None:
+        routes += callbacks.routes(urlsplit(settings.base_url).path)
     # A page of another site must not reach us through a name of its own that points here (DNS rebinding).
     hosts = ["localhost", "127.0.0.1", "[::1]", settings.host, *_own_host(settings)]
     middleware = [Middleware(Hardened), Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)]

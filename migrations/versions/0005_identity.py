@@ -9,7 +9,7 @@ from aggregator.feed import identity
 from aggregator.store.tables import UTCTime
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -32,6 +32,8 @@ def upgrade() -> None:
             op.add_column(table, column)
     _set_aside()
     _rekey()
+    # It holds keys too, as 32 bits each: the next documents are read as a whole.
+    op.execute("DELETE FROM shown")
 
 
 def _set_aside() -> None:

@@ -1,0 +1,95 @@
+"""What a source's last document showed ⇄ bytes for the store, and which entries of the next document are among it."""
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from aggregator import model
+from aggregator.feed import split
+
+# Two hashes, the item, three halves of a face: 36 bytes an entry.
+_ENTRY = struct.Struct("<8s8sqIII")
+
+T = TypeVar("T")
+
+
+def pack(entries: Sequence[model.ShownEntry]) -> bytes:
+    """Entries in order, as the store keeps them."""
+    return b"".join(_ENTRY.pack(*entry.mark, entry.item_id, *entry.face) for entry in entries)
+
+
+def unpack(packed: bytes) -> tuple[model.ShownEntry, ...]:
+    """What `pack` has packed; nothing if that cannot be."""
+    if len(packed) % _ENTRY.size:
+        return ()
+    return tuple(
+        model.ShownEntry(model.Mark(exact, loose), item_id, model.Face(guid, key, title))
+        for exact, loose, item_id, guid, key, title in _ENTRY.iter_unpack(packed)
+    )
+
+
+def recognise(
+    outline: split.Outline, shown: model.Shown | None
+) -> tuple[tuple[model.Mark, ...], Mapping[int, model.ShownEntry]]:
+    """The marks of all entries, and by their positions those that were shown before."""
+    return match(outline.parts, lambda part: part.exact, outline.loose, shown)
+
+
+def match(
+    parts: Sequence[T], exact: Callable[[T], bytes], loose: Callable[[T], bytes], shown: model.Shown | None
+) -> tuple[tuple[model.Mark, ...], Mapping[int, model.ShownEntry]]:
+    """The same for any kind of parts. The looser hash, which takes longer, is made only of what has changed."""
+    before = unpack(shown.packed) if shown is not None else ()
+    by_exact = {entry.mark.exact: entry for entry in reversed(before)}
+    by_loose = {entry.mark.loose: entry for entry in reversed(before)}
+    marks, known = [], {}
+    for position, part in enumerate(parts, 1):
+        key = exact(part)
+        entry = by_exact.get(key)
+        mark = entry.mark if entry is not None else model.Mark(key, loose(part))
+        entry = entry or by_loose.get(mark.loose)
+        marks.append(mark)
+        if entry is not None:
+            known[position] = entry._replace(mark=mark)
+    return tuple(marks), known
+
+
+def as_before(feed: model.ParsedFeed, head: model.Head, hints: model.Hints) -> model.ParsedFeed:
+    """`feed`, of which nothing was parsed, with what its head says, which is what it said last time."""
+    return replace(
+        feed,
+        version=head.version,
+        title=head.title,
+        site_url=head.site_url,
+        language=head.language,
+        hubs=head.hubs,
+        self_url=head.self_url,
+        hints=hints,
+    )
+
+
+def after(feed: model.ParsedFeed, decision: model.Decision, ids: Mapping[str, int]) -> tuple[model.ShownEntry, ...]:
+    """What the document shows, once its new items have `ids` by their URL keys; nothing where it had to be read as a whole."""
+    if not feed.marks:
+        return ()
+    shown = dict(feed.known)
+    for place in decision.places:
+        item_id = place.item if isinstance(place.item, int) else ids[place.item]
+        shown[place.position] = model.ShownEntry(feed.marks[place.position - 1], item_id, place.face)
+    return tuple(shown[position] for position in sorted(shown))
+
+
+def head(feed: model.ParsedFeed) -> model.Head | None:
+    """What its head says, to be remembered; None where the document had to be read as a whole."""
+    if not feed.head_hash:
+        return None
+    return model.Head(
+        hash=feed.head_hash.hex(),
+        version=feed.version,
+        title=feed.title,
+        site_url=feed.site_url,
+        language=feed.language,
+        hubs=feed.hubs,
+        self_url=feed.self_url,
+    )

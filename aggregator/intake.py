@@ -1,0 +1,77 @@
+"""What both ways into the corpus share, being polled and being pushed: a document is parsed, its entries are stored, the next poll is due."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from aggregator import cadence, config, errors, model, reading
+from aggregator.feed import identity, parse
+from aggregator.store import Connection, db, items, revisions
+from aggregator.store import shown as known
+from aggregator.workers import Workers
+
+_CONFLICTS = 5
+
+
+class Intake:
+    """Documents into the store, by one configuration."""
+
+    def __init__(self, *, store: db.Store, workers: Workers, settings: config.Settings) -> None:
+        self._store, self._workers, self._settings = store, workers, settings
+        self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
+        parse.load()
+
+    async def parse(
+        self, response: model.Response, now: datetime, shown: model.Shown | None = None
+    ) -> model.ParsedFeed:
+        """The feed in `response`, but for what was `shown` before. Raises ParseError and WorkerError."""
+        return await reading.parsed(self._workers, response, now, shown)
+
+    def stored(self, write: Callable[[Connection], model.PollReport]) -> model.PollReport:
+        """What `write` returns, once it is committed; it may be called again. Raises StoreError."""
+        for left in reversed(range(_CONFLICTS)):
+            try:
+                with self._store.begin() as conn:
+                    return write(conn)
+            except errors.ConflictError:
+                # Another poll stored one of the same items between our look and our insert: look again.
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    def entries(
+        self, conn: Connection, source: model.Source, feed: model.ParsedFeed, now: datetime, *, whole: bool = True
+    ) -> model.Decision:
+        """Decide what the entries of `feed` are, and write that. `whole`: whether the document is all that the feed has."""
+        source = replace(source, language=source.language or feed.language)
+        entries = identity.keyed(feed.entries, source.id, [entry.face for entry in feed.known.values()])
+        decision = identity.decide(source, entries, items.known(conn, source, entries), feed.known)
+        decision = revisions.judge(conn, decision, now)
+        ids = items.write(conn, source, decision, now)
+        if not whole:
+            return decision
+        known.remember(conn, source, feed, decision, ids, now)
+        if source.last_new_at is not None and decision.new and not decision.familiar:
+            reason = f"none of the {feed.size} entries was in the document before"
+            items.record_gap(conn, source, to_at=now, estimated=None, reason=reason)
+        return decision
+
+    # ------------------------------------------------------------------------------------------------- when next
+
+    def limits(self, source: model.Source) -> cadence.Limits:
+        """The configured bounds between two polls of the source."""
+        return reading.limits(self._settings.poll, self._configured.get(source.name))
+
+    def backup(self, source: model.Source, hub: str, now: datetime) -> model.Due:
+        """The next poll of a source that is pushed: by its own interval if it has one, else as late as polls may be."""
+        every = self._interval(source) or self._settings.poll.max_interval
+        return cadence.backup(source, hub=hub, every=every, now=now)
+
+    def wants_push(self, source: model.Source) -> bool:
+        """Whether the operator wants the source to be pushed."""
+        configured = self._configured.get(source.name)
+        return configured is not None and configured.websub
+
+    def _interval(self, source: model.Source) -> timedelta | None:
+        configured = self._configured.get(source.name)
+        return configured.interval if configured is not None else None

@@ -1,0 +1,137 @@
+"""What each source's last document showed, so that the next one is read only where it differs; and when items were last seen."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, Insert, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from aggregator import model
+from aggregator.feed import familiar
+from aggregator.store import tables
+
+_shown, _items, _sightings = tables.shown, tables.items, tables.sightings
+
+# While an entry stays in its feed its `last_seen_at` is at most so old; once it has left it is exact. An item's row holds its text:
+# to rewrite all of them at every poll would be most of what a quiet source costs.
+_TOUCH_AGAIN = timedelta(days=1)
+
+# Somebody who deletes an item, or a sighting, wants it to be taken up again if its feed still shows it. Before, not after: by then a
+# cascade has taken the sightings; and on both tables, for SQLite's shell by itself follows no foreign keys.
+_OF_ITEM = "DELETE FROM shown WHERE source_id IN (SELECT source_id FROM sightings WHERE item_id = OLD.id)"
+_OF_SIGHTING = "DELETE FROM shown WHERE source_id = OLD.source_id"
+FORGETTING: Mapping[str, tuple[str, ...]] = {
+    "sqlite": (
+        f"CREATE TRIGGER items_forget BEFORE DELETE ON items BEGIN {_OF_ITEM}; END",
+        f"CREATE TRIGGER sightings_forget BEFORE DELETE ON sightings BEGIN {_OF_SIGHTING}; END",
+    ),
+    "postgresql": (
+        f"CREATE FUNCTION items_forget() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {_OF_ITEM}; RETURN OLD; END $$",
+        "CREATE TRIGGER items_forget BEFORE DELETE ON items FOR EACH ROW EXECUTE FUNCTION items_forget()",
+        f"CREATE FUNCTION sightings_forget() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {_OF_SIGHTING}; RETURN OLD; END $$",
+        "CREATE TRIGGER sightings_forget BEFORE DELETE ON sightings FOR EACH ROW EXECUTE FUNCTION sightings_forget()",
+    ),
+}
+
+
+def of(conn: Connection, source_ids: Collection[int]) -> Mapping[int, dict[str, Any]]:
+    """The rows of these sources, by their ids, as keywords for a `model.Shown` (but for its hints)."""
+    rows = conn.execute(select(_shown).where(_shown.c.source_id.in_(source_ids))).mappings()
+    return {
+        row["source_id"]: {
+            "url": row["url"],
+            "packed": row["entries"],
+            "head": _head(row["head"]),
+            "touched_at": row["touched_at"],
+        }
+        for row in rows
+    }
+
+
+def as_before(source: model.Source, feed: model.ParsedFeed, now: datetime) -> bool:
+    """Whether there is nothing to write of a document: it shows what the last one showed, and that has been noted lately."""
+    before = before_at(source)
+    if before is None or feed.entries or not feed.marks or before.touched_at is None:
+        return False
+    head = familiar.head(feed)
+    same = {entry.mark.loose for entry in familiar.unpack(before.packed)} == {mark.loose for mark in feed.marks}
+    return same and head == before.head and now - before.touched_at < _TOUCH_AGAIN
+
+
+def before_at(source: model.Source) -> model.Shown | None:
+    """What its last document showed, if that came from where it is polled now: what another URL showed means nothing here."""
+    return source.shown if source.shown is not None and source.shown.url == source.feed_url else None
+
+
+def remember(
+    conn: Connection,
+    source: model.Source,
+    feed: model.ParsedFeed,
+    decision: model.Decision,
+    ids: Mapping[str, int],
+    now: datetime,
+) -> None:
+    """Keep what the document showed, whose new items have `ids`, and note when its items, and those that have left it, were last seen."""
+    before = before_at(source)
+    entries = familiar.after(feed, decision, ids)
+    there = decision.kept | {one.item.id for one in decision.seen} | set(ids.values())
+    gone = {entry.item_id for entry in familiar.unpack(before.packed)} - there if before is not None else set()
+    if gone and source.last_success_at is not None:
+        touch(conn, source.id, gone, source.last_success_at)
+    lately = before is not None and before.touched_at is not None and now - before.touched_at < _TOUCH_AGAIN
+    if not lately:
+        touch(conn, source.id, decision.kept, now)
+    head = familiar.head(feed)
+    row = {
+        "source_id": source.id,
+        "url": source.feed_url,
+        "entries": familiar.pack(entries),
+        "head": asdict(head) if head is not None else None,
+        "touched_at": before.touched_at if before is not None and lately else now,
+    }
+    if before is not None:
+        # Not an upsert: whoever deleted an item meanwhile has deleted this row too, and the next document shall be read as a whole.
+        conn.execute(_REPLACE, {f"to_{key}": value for key, value in row.items()})
+    else:
+        conn.execute(_upsert(conn.dialect.name), row)
+
+
+def touch(conn: Connection, source_id: int, item_ids: Iterable[int], at: datetime) -> None:
+    """This source showed these items at that moment; another may have shown them since."""
+    ids = sorted(item_ids)
+    if not ids:
+        return
+    for statement in _TOUCH:
+        conn.execute(statement, {"source": source_id, "ids": ids, "at": at})
+
+
+# Built once: to put a statement together takes longer than to run it.
+_at = bindparam("at", type_=tables.UTCTime())
+_ids: BindParameter[Any] = bindparam("ids", expanding=True)
+_TOUCH = (
+    update(_sightings)
+    .where(
+        _sightings.c.source_id == bindparam("source"), _sightings.c.item_id.in_(_ids), _sightings.c.last_seen_at < _at
+    )
+    .values(last_seen_at=_at),
+    update(_items).where(_items.c.id.in_(_ids), _items.c.last_seen_at < _at).values(last_seen_at=_at),
+)
+_REPLACE = (
+    update(_shown)
+    .where(_shown.c.source_id == bindparam("to_source_id"))
+    .values({key: bindparam(f"to_{key}", type_=_shown.c[key].type) for key in ("url", "entries", "head", "touched_at")})
+)
+
+
+@lru_cache
+def _upsert(dialect: str) -> Insert:
+    put: Any = sqlite.insert(_shown) if dialect == "sqlite" else postgresql.insert(_shown)
+    renewed = {key: put.excluded[key] for key in ("url", "entries", "head", "touched_at")}
+    return put.on_conflict_do_update(index_elements=["source_id"], set_=renewed)  # type: ignore[no-any-return]
+
+
+def _head(stored: Mapping[str, Any] | None) -> model.Head | None:
+    return model.Head(**{**stored, "hubs": tuple(stored["hubs"])}) if stored else None
