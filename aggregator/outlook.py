@@ -5,8 +5,9 @@ from datetime import datetime
 
 from aggregator import model
 
-# So many hosts that were well and turned bad, none of any source answering in between.
-_TURNED = 3
+# So many hosts that were well and turned bad, none of any source answering in between: a share of those that have answered since the
+# start, for among hundreds polled at a time a handful that fail in a row is chance, but no more than are polled within a minute.
+_FEWEST, _SHARE, _MOST = 3, 8, 30
 # With nothing to compare, for no source has ever answered: so many hosts.
 _NEVER = 10
 
@@ -19,11 +20,12 @@ class Outlook:
     outage: bool = False
     _turned: dict[int, str] = field(default_factory=dict)
     _hosts: set[str] = field(default_factory=set)
-    _answered: bool = False
+    _answered: set[str] = field(default_factory=set)
 
-    def succeeded(self) -> bool:
-        """A source answered; True if that ends an outage."""
-        ended, self.outage, self.since, self._answered = self.outage, False, None, True
+    def succeeded(self, host: str) -> bool:
+        """A source of `host` answered; True if that ends an outage."""
+        ended, self.outage, self.since = self.outage, False, None
+        self._answered.add(host)
         self._turned.clear()
         self._hosts.clear()
         return ended
@@ -40,5 +42,7 @@ class Outlook:
             self._turned[source.id] = host
         if self.outage:
             return ()
-        self.outage = len(set(self._turned.values())) >= _TURNED or (not self._answered and len(self._hosts) >= _NEVER)
+        enough = min(max(_FEWEST, len(self._answered) // _SHARE), _MOST)
+        turned = len(set(self._turned.values()))
+        self.outage = turned >= enough or (not self._answered and len(self._hosts) >= _NEVER)
         return tuple(self._turned) if self.outage else ()

@@ -151,7 +151,7 @@ class Poller:
             if answer.code == "retry_after" and isinstance(answer, errors.FetchError):
                 return await asyncio.to_thread(self._postponed, polled, answer)
             return await self._failed(polled, answer)
-        if self._outlook.succeeded():
+        if self._outlook.succeeded(identity.host_of(polled.source.feed_url)):
             _log.info("network.back")
         moved = answer.response.permanent_url != polled.source.feed_url or polled.source.moved_to is not None
         decision = _as_before(polled, answer.feed)

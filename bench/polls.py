@@ -31,13 +31,14 @@ from bench import many
 
 GENERATOR = Path(__file__).resolve().parent.parent.parent / "shared" / "bench" / "gen_corpus.py"
 FEEDS = 1_000
-# What each kind of round may cost, as a share of what feedparser takes for the same documents (issue-free use; anchors).
+# What each kind of round is to cost at most, as a share of what feedparser takes for the same documents; the second is what it must not
+# exceed on any machine, however busy: the run fails.
 LIMITS = {
-    "everything new": 0.48,
-    "nothing new, not asked (304)": 0.03,
-    "nothing new, another build date": 0.05,
-    "2 new entries": 0.09,
-    "unchanged, without validators": 0.04,
+    "everything new": (0.48, 1.2),
+    "nothing new, not asked (304)": (0.03, 0.08),
+    "nothing new, another build date": (0.05, 0.16),
+    "2 new entries": (0.09, 0.5),
+    "unchanged, without validators": (0.04, 0.12),
 }
 # The order of the rounds, and how the server answers in each: (documents, validators).
 _MODES = {
@@ -219,7 +220,7 @@ def _feedparser(bodies: list[bytes]) -> float:
 
 
 def run(folder: Path, out: Console, feeds: int = FEEDS) -> bool:
-    """All rounds; whether the limits are kept."""
+    """All rounds; whether none is worse than allowed."""
     folder.mkdir(parents=True, exist_ok=True)
     first, later = documents(folder / "documents", feeds + 1)
     rounds: dict[str, Round] = {}
@@ -243,22 +244,26 @@ def run(folder: Path, out: Console, feeds: int = FEEDS) -> bool:
 
 def _print(out: Console, rounds: Mapping[str, Round], alone: float, feeds: int) -> bool:
     out.print(f"feedparser alone: {alone / feeds * 1000:.1f} ms a document")
-    table = Table("polls", "CPU ms each", "of feedparser's", "limit", "", "new items", "wall s", box=None)
+    table = Table("polls", "CPU ms each", "of feedparser's", "aim", "", "new items", "wall s", box=None)
     kept = True
-    for name, limit in LIMITS.items():
+    for name, (aim, worst) in LIMITS.items():
         one = rounds[name]
         ratio = one.cpu / alone
-        kept = kept and ratio <= limit
+        kept = kept and ratio <= worst
         table.add_row(
-            name, f"{one.cpu / feeds * 1000:.2f}", f"{ratio:.3f}", f"{limit:.2f}", "kept" if ratio <= limit else "broken",
+            name, f"{one.cpu / feeds * 1000:.2f}", f"{ratio:.3f}", f"{aim:.2f}", _verdict(ratio, aim, worst),
             str(one.items), f"{one.wall:.1f}",
         )  # fmt: skip
     out.print(table)
     return kept
 
 
+def _verdict(found: float, aim: float, worst: float) -> str:
+    return "kept" if found <= aim else "missed" if found <= worst else f"broken (worst allowed {worst})"
+
+
 def main() -> int:
-    """Print the table; exit code 1 when a limit is broken."""
+    """Print the table; exit code 1 when a round is worse than allowed."""
     parser = argparse.ArgumentParser(prog="python -m bench.polls", description=__doc__)
     parser.add_argument("--feeds", type=int, default=FEEDS)
     parser.add_argument("--measured", type=Path, help=argparse.SUPPRESS)

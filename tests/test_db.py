@@ -2,7 +2,10 @@
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -18,6 +21,8 @@ from aggregator import errors
 from aggregator.store import db, sources, tables
 from tests import make
 from tests.conftest import create_database
+
+ROOT = Path(__file__).parent.parent
 
 
 def test_the_migrations_make_exactly_the_declared_tables(store: db.Store) -> None:
@@ -313,3 +318,18 @@ def test_what_goes_wrong_apart_is_said_as_if_it_had_been_here(tmp_path: Path) ->
 
     with pytest.raises(errors.UnavailableError, match="cannot create"):
         db.upgrade_apart(f"sqlite:///{tmp_path}/file/corpus.db")
+
+
+def test_a_schema_made_apart_outlives_nobody_who_was_killed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/corpus.db"
+    code = f"from aggregator.store import db\nif __name__ == '__main__': print('on', flush=True); db.upgrade_apart({url!r})"
+    (tmp_path / "upgrading.py").write_text(code)
+    process = subprocess.Popen([sys.executable, str(tmp_path / "upgrading.py")], stdout=subprocess.PIPE, cwd=ROOT)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.3)
+
+    process.kill()
+
+    # Its child has the same output: what is left of it ends too.
+    assert process.communicate(timeout=30)[0] == b""

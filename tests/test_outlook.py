@@ -30,9 +30,21 @@ def test_an_answer_in_between_says_that_the_network_is_there() -> None:
     for n in range(1, 30):
         fail(seen, well(n))
         if n % 2 == 0:
-            assert seen.succeeded() is False
+            assert seen.succeeded("up.example") is False
 
     assert not seen.outage
+
+
+def test_among_hundreds_that_answer_a_handful_that_fails_in_a_row_is_chance() -> None:
+    seen = outlook.Outlook()
+    for n in range(200):
+        seen.succeeded(f"up{n}.example")
+
+    told = [fail(seen, well(n)) for n in range(1, 26)]
+
+    assert told[:-1] == [()] * 24
+    assert told[-1] == tuple(range(1, 26))
+    assert seen.outage
 
 
 def test_an_outage_ends_with_the_first_answer() -> None:
@@ -40,7 +52,7 @@ def test_an_outage_ends_with_the_first_answer() -> None:
     for n in (1, 2, 3):
         fail(seen, well(n))
 
-    assert seen.succeeded() is True
+    assert seen.succeeded("up.example") is True
     assert not seen.outage
     assert fail(seen, well(4)) == ()
 
@@ -51,7 +63,7 @@ def test_sources_of_one_host_and_those_that_were_ill_before_prove_nothing() -> N
     for n in range(1, 9):
         fail(seen, well(n), host="one.example")
         fail(seen, well(n + 100, failures=2.0))
-    seen.succeeded()
+    seen.succeeded("up.example")
     for n in range(1, 9):
         fail(seen, make.source(n))
 

