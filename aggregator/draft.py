@@ -2,7 +2,7 @@
 what a page holds."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from aggregator import config, errors, markup, model, tagging
 from aggregator.dedup import fingerprint
@@ -99,4 +99,4 @@ def _completed(job: model.DraftJob, best: model.Article | None) -> model.DraftJo
 
 
 def _plausible(at: datetime | None, now: datetime) -> datetime | None:
-    return at if at is not None and at.year >= _EARLIEST_YEAR and at <= now + timedelta(days=1) else None
+    return at if at is not None and at.year >= _EARLIEST_YEAR and at <= now else None

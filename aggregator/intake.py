@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from aggregator import cadence, config, errors, model, reading
 from aggregator.feed import identity, parse
-from aggregator.store import Connection, db, items
+from aggregator.store import Connection, db, items, revisions
 from aggregator.store import shown as known
 from aggregator.workers import Workers
 
@@ -45,9 +45,8 @@ class Intake:
         """Decide what the entries of `feed` are, and write that. `whole`: whether the document is all that the feed has."""
         source = replace(source, language=source.language or feed.language)
         entries = identity.keyed(feed.entries, source.id, [entry.face for entry in feed.known.values()])
-        by_guid = items.known_by_guid(conn, source.id, {one.guid for one in entries if one.guid})
-        by_key = items.known_by_key(conn, source.id, {one.url_key for one in entries})
-        decision = identity.decide(source, entries, by_guid, by_key, feed.known)
+        decision = identity.decide(source, entries, items.known(conn, source, entries), feed.known)
+        decision = revisions.judge(conn, decision, now)
         ids = items.write(conn, source, decision, now)
         if not whole:
             return decision

@@ -80,10 +80,9 @@ def text(markup: str) -> str:
     return plain(html.unescape(_TAG.sub("\n", blocks.replace("\n", " "))))
 
 
-def letters(markup: str) -> str:
-    """The words of safe `markup` without anything between them: equal for equal words, however they are marked up. To be hashed."""
-    words = _TAG.sub("", markup).replace("\xa0", " ")
-    return words.encode("utf-8", "surrogatepass").translate(None, b" \t\n\r\f\v").decode("utf-8", "surrogatepass")
+def words(markup: str) -> str:
+    """The words of safe `markup` with one space wherever there were spaces or tags. To be hashed: `text` takes eight times as long."""
+    return " ".join(_TAG.sub(" ", markup).replace("&nbsp;", " ").split())
 
 
 def plain(text: str) -> str:

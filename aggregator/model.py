@@ -47,6 +47,20 @@ class Outcome(StrEnum):
     POSTPONED = "postponed"
 
 
+class MatchedBy(StrEnum):
+    """By what a source's entry was recognised as the item (`sightings.matched_by`)."""
+
+    # Nobody had shown it.
+    NEW = "new"
+    GUID = "guid"
+    URL = "url"
+    BOTH = "both"
+    # It has neither of the two, or shares its address: by its title and date.
+    TITLE = "title"
+    # Guid and address were both changed: by its date, title and words.
+    MOVED = "moved"
+
+
 class Origin(StrEnum):
     """What `polls.origin` may hold: who began, we or a hub."""
 
@@ -274,6 +288,8 @@ class Entry:
     published_at: datetime | None = None
     published_raw: str | None = None
     date_source: str | None = None
+    updated_at: datetime | None = None
+    updated_raw: str | None = None
     image: str | None = None
     enclosures: tuple[Enclosure, ...] = ()
 
@@ -321,6 +337,8 @@ class KnownItem:
     title: str
     summary: str
     content: str
+    url: str | None = None
+    published_at: datetime | None = None
     first_poll: bool = False
     guid: str | None = None
     entry_hash: str | None = None
@@ -332,21 +350,32 @@ class NewItem:
 
     url_key: str
     entry: Entry
+    matched_by: str = MatchedBy.NEW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenItem:
     """An entry that is a known item.
 
-    `edited`: the owner shows other words. `adopted`: this source takes the item over (see `feed.identity`).
-    `resighted`: the sighting row itself must be written, for it is new, or its guid or hash differ.
+    `what`: the fields in which the owner shows other words. `adopted`: this source takes the item over (see `feed.identity`).
+    `resighted`: the sighting row itself must be written, for it is new, or its guid or hash differ. `readdressed`: the owner
+    shows it at another address. `redated`: its publisher's new date, with the words for it. `alone`: why its other words are left
+    alone (see `feed.edits`).
     """
 
     item: KnownItem
     entry: Entry
+    matched_by: str = MatchedBy.BOTH
     resighted: bool = False
-    edited: bool = False
+    what: tuple[str, ...] = ()
     adopted: bool = False
+    readdressed: bool = False
+    redated: tuple[datetime, str | None] | None = None
+    alone: str | None = None
+
+    @property
+    def edited(self) -> bool:
+        return bool(self.what) and self.alone is None
 
 
 class Place(NamedTuple):

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from aggregator import model
 from aggregator.feed import identity
-from aggregator.store import items, sources
+from aggregator.store import items, revisions, sources
 
 NOW = datetime(2025, 9, 19, tzinfo=UTC)
 
@@ -49,9 +49,7 @@ def add_sources(conn: Connection, count: int = 1, now: datetime = NOW) -> tuple[
 def poll(conn: Connection, source: model.Source, entries: list[model.Entry], now: datetime = NOW) -> model.Decision:
     """What the poll stage does with a document of `entries`, without the network."""
     keyed = identity.keyed(entries, source.id)
-    by_guid = items.known_by_guid(conn, source.id, {one.guid for one in keyed if one.guid})
-    by_key = items.known_by_key(conn, source.id, {one.url_key for one in keyed})
-    decision = identity.decide(source, keyed, by_guid, by_key)
+    decision = revisions.judge(conn, identity.decide(source, keyed, items.known(conn, source, keyed)), now)
     items.write(conn, source, decision, now)
     return decision
 

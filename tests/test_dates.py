@@ -101,27 +101,36 @@ def test_what_names_no_moment_for_certain_is_not_guessed(text: str) -> None:
 def test_the_publication_date_is_preferred_then_the_creation_then_the_update() -> None:
     one, two, three = "2025-09-01", "2025-09-02", "2025-09-03"
 
-    assert dates.best(one, two, three, now=NOW) == (datetime(2025, 9, 1, tzinfo=UTC), one, "published")
-    assert dates.best("", two, three, now=NOW) == (datetime(2025, 9, 3, tzinfo=UTC), three, "published")
-    assert dates.best(None, two, None, now=NOW) == (datetime(2025, 9, 2, tzinfo=UTC), two, "updated")
-    assert dates.best(None, now=NOW) == (None, None, None)
+    assert dates.best(one, two, three, now=NOW)[:3] == (datetime(2025, 9, 1, tzinfo=UTC), one, "published")
+    assert dates.best("", two, three, now=NOW)[:3] == (datetime(2025, 9, 3, tzinfo=UTC), three, "published")
+    assert dates.best(None, two, None, now=NOW)[:3] == (datetime(2025, 9, 2, tzinfo=UTC), two, "updated")
+    assert dates.best(None, now=NOW)[:3] == (None, None, None)
 
 
 @pytest.mark.parametrize("bad", ["1969-12-31T23:59:59Z", "1989-12-31", "2025-09-20T00:00:01Z", "2036-01-01", "soon"])
 def test_an_implausible_date_is_kept_in_words_and_not_believed(bad: str) -> None:
-    assert dates.best(bad, now=NOW) == (None, bad, None)
-    assert dates.best(bad, "2025-09-02", now=NOW) == (datetime(2025, 9, 2, tzinfo=UTC), "2025-09-02", "updated")
+    assert dates.best(bad, now=NOW)[:3] == (None, bad, None)
+    assert dates.best(bad, "2025-09-02", now=NOW)[:3] == (datetime(2025, 9, 2, tzinfo=UTC), "2025-09-02", "updated")
 
 
-def test_a_date_may_be_a_day_ahead_for_clocks_and_zones_differ() -> None:
-    ahead = NOW + timedelta(days=1)
+def test_a_date_to_come_is_not_believed_and_the_next_best_is() -> None:
+    ahead, now = (NOW + timedelta(minutes=1)).isoformat(), NOW.isoformat()
 
-    assert dates.best(ahead.isoformat(), now=NOW)[0] == ahead
+    assert dates.best(ahead, now=NOW) == (None, ahead, None, None, None)
+    assert dates.best(ahead, now, now=NOW) == (NOW, now, "updated", NOW, now)
+    assert dates.best(now, ahead, now=NOW) == (NOW, now, "published", None, ahead)
+
+
+def test_the_last_update_is_kept_beside_the_date_of_publication() -> None:
+    first, last = "2025-09-01", "2025-09-02"
+
+    assert dates.best(first, last, now=NOW)[3:] == (datetime(2025, 9, 2, tzinfo=UTC), last)
+    assert dates.best(first, "lately", now=NOW)[3:] == (None, "lately")
 
 
 def test_the_words_are_tidied_and_bounded() -> None:
     assert dates.best(" 18 Sep\n 2025\0 ", now=NOW)[1] == "18 Sep 2025"
-    assert dates.best("x" * 300, now=NOW) == (None, "x" * 200, None)
+    assert dates.best("x" * 300, now=NOW)[:3] == (None, "x" * 200, None)
 
 
 @given(st.one_of(st.text(max_size=60), st.from_regex(r"[0-9A-Za-z:+,./ -]{0,40}", fullmatch=True)))

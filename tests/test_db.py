@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import insert, select, text
@@ -19,6 +20,7 @@ from sqlalchemy import insert, select, text
 from aggregator import errors
 from aggregator.store import db, sources, tables
 from tests import make
+from tests.conftest import create_database
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,6 +49,67 @@ def test_an_upgrade_of_an_empty_database_is_one_transaction(tmp_path: Path) -> N
     assert after
     assert store.check(full=True) == ()
     store.close()
+
+
+def _at_revision_before(store: db.Store, revision: str) -> None:
+    """An empty database as the program had it before this revision."""
+    script = ScriptDirectory(str(db._migrations()))
+    before = script.get_revision(revision).down_revision
+    assert isinstance(before, str)
+    with store.begin() as conn:
+        steps = {"fn": lambda current, _: script._upgrade_revs(before, current)}
+        migration = MigrationContext.configure(conn, opts=steps)
+        with Operations.context(migration):
+            migration.run_migrations()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_items_go_by_todays_keys_after_an_upgrade_and_none_is_thrown_away(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    postgres = kind == "postgres"
+    url = create_database(request.getfixturevalue("postgres")) if postgres else f"sqlite:///{tmp_path}/old.db"
+    told = (
+        ("https://example.org/a", "example.org/a"),
+        ("https://m.example.org/a", "m.example.org/a"),
+        ("https://amp.example.org/b", "amp.example.org/b"),
+        ("https://mobile.example.org/b", "mobile.example.org/b"),
+        ("https://m.example.org/live", f"m.example.org/live#{'0' * 32}"),
+        (None, f"source:1#{'1' * 32}"),
+    )
+    with closing(db.Store(url)) as store:
+        _at_revision_before(store, "0005")
+        with store.begin() as conn:
+            conn.execute(text("INSERT INTO sources (id, name, url, feed_url, state, added_at) VALUES (1, 's', 'u', 'u', 'active', :at)"),
+                         {"at": "2025-09-19T00:00:00Z"})  # fmt: skip
+            for n, (address, key) in enumerate(told, 1):
+                row = {"n": n, "url": address, "key": key, "at": "2025-09-19T00:00:00Z"}
+                conn.execute(text(
+                    "INSERT INTO items (id, url, url_key, host, source_id, title, authors, categories, summary, content, published_at, "
+                    "date_source, first_seen_at, last_seen_at, state, changed_at) "
+                    "VALUES (:n, :url, :key, '', 1, 't', '[]', '[]', '', '', :at, 'first_seen', :at, :at, 'ok', :at)"), row)  # fmt: skip
+                conn.execute(text("INSERT INTO sightings (item_id, source_id, entry_hash, first_seen_at, last_seen_at, position) "
+                                  "VALUES (:n, 1, 'h', :at, :at, 1)"), {"n": n, "at": row["at"]})  # fmt: skip
+            shown = {"source_id": 1, "url": "u", "entries": b"keys of then", "touched_at": make.NOW}
+            conn.execute(insert(tables.shown), shown)
+
+        store.upgrade()
+
+        with store.read() as conn:
+            keys = conn.execute(select(tables.items.c.url_key).order_by(tables.items.c.id)).scalars().all()
+            notes = conn.execute(select(tables.sightings.c.note).order_by(tables.sightings.c.item_id)).scalars().all()
+            remembered = conn.execute(select(tables.shown)).all()
+    assert remembered == []
+    assert keys == [
+        "example.org/a",
+        "example.org/a#item-2",
+        "example.org/b",
+        "example.org/b#item-4",
+        f"example.org/live#{'0' * 32}",
+        f"source:1#{'1' * 32}",
+    ]
+    assert [n for n, note in enumerate(notes, 1) if note] == [2, 4]
+    assert notes[3] == "stored twice by an older version: the address is that of item 3"
 
 
 def test_a_database_of_a_newer_program_is_refused(store: db.Store) -> None:

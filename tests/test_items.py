@@ -160,3 +160,137 @@ def test_text_that_databases_refuse_is_stored_without_it(store: db.Store) -> Non
 
     (item,) = _rows(store, tables.items)
     assert item["title"] == odd
+
+
+# ------------------------------------------------------------------------------------------------------- identity
+
+
+def test_a_sighting_says_by_what_its_entry_was_recognised(store: db.Store) -> None:
+    with store.begin() as conn:
+        first, second = make.add_sources(conn, 2)
+        make.poll(conn, first, [make.entry(1)])
+        make.poll(conn, second, [make.entry(1, guid="other")])
+        before = list(
+            conn.execute(select(tables.sightings.c.matched_by).order_by(tables.sightings.c.source_id)).scalars()
+        )
+        make.poll(conn, _polled(first), [make.entry(1, guid="renamed")])
+
+    assert before == ["new", "url"]
+    assert [row["matched_by"] for row in _rows(store, tables.sightings)] == ["url", "url"]
+
+
+def test_a_site_that_moves_and_renames_its_guids_does_not_double_the_corpus(store: db.Store) -> None:
+    old = [make.entry(n) for n in range(1, 21)]
+    moved = [
+        make.entry(n, guid=f"https://new.example/?p={n}", url=f"https://new.example/articles/{n}") for n in range(1, 21)
+    ]
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        make.poll(conn, source, old)
+        decision = make.poll(conn, _polled(source), moved, make.NOW + HOUR)
+        again = make.poll(conn, _polled(source), moved, make.NOW + 2 * HOUR)
+
+    rows = _rows(store, tables.items)
+    assert (len(decision.new), len(decision.seen), len(rows)) == (0, 20, 20)
+    assert {row["matched_by"] for row in _rows(store, tables.sightings)} == {"moved"}
+    assert {row["host"] for row in rows} == {"new.example"}
+    assert not any(seen.resighted for seen in again.seen)
+    assert _rows(store, tables.revisions) == []
+
+
+# ------------------------------------------------------------------------------------------------------- edits
+
+
+def _told(store: db.Store, *titles: str, **values: Any) -> list[model.Decision]:
+    """One item, polled with these titles in turn, an hour apart."""
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        return [
+            make.poll(
+                conn, source if n == 0 else _polled(source), [make.entry(1, title=title, **values)], make.NOW + n * HOUR
+            )
+            for n, title in enumerate(titles)
+        ]
+
+
+def test_a_revision_says_what_changed(store: db.Store) -> None:
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        make.poll(conn, source, [make.entry(1, content="<p>one two</p>")])
+        make.poll(conn, _polled(source), [make.entry(1, content="<p>one two three</p>")], make.NOW + HOUR)
+        make.poll(
+            conn, _polled(source), [make.entry(1, title="New", summary="New", content="<p>one two three</p>")], make.NOW
+        )
+
+    told = [(row["what"], row["content"], row["added"], row["removed"]) for row in _rows(store, tables.revisions)]
+    assert told == [
+        ("first", "<p>one two</p>", 0, 0),
+        ("content", "<p>one two three</p>", 1, 0),
+        ("title, summary", None, 2, 4),
+    ]
+    assert [row["kind"] for row in _rows(store, tables.changes)] == ["new", "text", "title"]
+
+
+def test_two_versions_in_turn_are_recognised_and_left_alone(store: db.Store) -> None:
+    decisions = _told(store, *"ABABABABAB")
+
+    (item,), (sighting,) = _rows(store, tables.items), _rows(store, tables.sightings)
+    assert [row["title"] for row in _rows(store, tables.revisions)] == ["A", "B", "A"]
+    assert [decision.edited for decision in decisions] == [0, 1, 1, 0, 0, 0, 0, 0, 0, 0]
+    assert sighting["note"] == "2 versions in turn, since 2025-09-19 03:00 UTC: such edits are left alone"
+    # It says what its feed says, but was neither visited nor told of for it.
+    assert (item["title"], item["changed_at"], item["next_visit_at"]) == ("B", make.NOW + 2 * HOUR, make.NOW + 2 * HOUR)
+    assert len(_rows(store, tables.changes)) == 3
+
+
+def test_a_flapping_item_that_is_really_edited_has_a_new_version(store: db.Store) -> None:
+    _told(store, *"ABABABC")
+
+    assert [row["title"] for row in _rows(store, tables.revisions)] == ["A", "B", "A", "C"]
+
+
+def test_a_live_blog_keeps_all_its_versions(store: db.Store) -> None:
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        for n in range(60):
+            at = make.NOW + n * HOUR
+            live = make.entry(1, summary=f"Entry number {n} of the day", updated_at=at, updated_raw=at.isoformat())
+            make.poll(conn, source if n == 0 else _polled(source), [live], at)
+
+    (item,) = _rows(store, tables.items)
+    assert len(_rows(store, tables.revisions)) == 60
+    assert item["updated_at"] == make.NOW + 59 * HOUR
+
+
+def test_what_is_rewritten_for_ever_by_a_few_characters_is_left_alone_after_24_times(store: db.Store) -> None:
+    _told(store, *(f"Now with {n} of them" for n in range(60)))
+
+    (sighting,) = _rows(store, tables.sightings)
+    assert len(_rows(store, tables.revisions)) == 25
+    assert sighting["note"].startswith("rewritten more than 24 times")
+
+
+def test_two_sources_with_different_texts_of_one_item_do_not_revise_it_in_turns(store: db.Store) -> None:
+    with store.begin() as conn:
+        first, second = make.add_sources(conn, 2)
+        for n in range(4):
+            own, other = make.entry(1, title="As one has it"), make.entry(1, guid="g", title="As the other has it")
+            make.poll(conn, first if n == 0 else _polled(first), [own], make.NOW + n * HOUR)
+            make.poll(conn, second if n == 0 else _polled(second), [other], make.NOW + n * HOUR)
+
+    (item,) = _rows(store, tables.items)
+    assert item["title"] == "As one has it"
+    assert _rows(store, tables.revisions) == []
+
+
+def test_a_date_that_is_moved_by_an_edit_is_the_last_update(store: db.Store) -> None:
+    later = make.NOW + HOUR
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        make.poll(conn, source, [make.entry(1)])
+        moved = make.entry(1, title="Edited", published_at=later, published_raw="Fri, 19 Sep 2025 01:00:00 GMT")
+        make.poll(conn, _polled(source), [moved], later)
+
+    (item,) = _rows(store, tables.items)
+    assert (item["published_at"], item["published_raw"]) == (make.entry(1).published_at, make.entry(1).published_raw)
+    assert (item["updated_at"], item["updated_raw"]) == (later, "Fri, 19 Sep 2025 01:00:00 GMT")

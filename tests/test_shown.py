@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, text, update
 
 from aggregator import model
 from aggregator.feed import identity, parse
-from aggregator.store import db, items, shown, sources, tables
+from aggregator.store import db, items, revisions, shown, sources, tables
 from tests import feeds, make
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -38,9 +38,8 @@ def _poll(
     feed = parse.parse(body.encode(), url=feeds.URL, headers={"content-type": RSS}, now=feeds.NOW, shown=known)
     with store.begin() as conn:
         keyed = identity.keyed(feed.entries, source.id, [one.face for one in feed.known.values()])
-        by_guid = items.known_by_guid(conn, source.id, {one.guid for one in keyed if one.guid})
-        by_key = items.known_by_key(conn, source.id, {one.url_key for one in keyed})
-        decision = identity.decide(source, keyed, by_guid, by_key, feed.known)
+        decision = identity.decide(source, keyed, items.known(conn, source, keyed), feed.known)
+        decision = revisions.judge(conn, decision, now)
         shown.remember(conn, source, feed, decision, items.write(conn, source, decision, now), now)
         report = model.PollReport(
             source_id=source.id, source=source.name, url=source.feed_url, at=now, outcome=model.Outcome.NEW, state="active",
@@ -117,7 +116,7 @@ def test_it_is_taken_up_even_if_it_was_deleted_while_the_document_was_on_its_way
         conn.execute(text("DELETE FROM items WHERE title = 'Title 1'"))
     with polled.begin() as conn:
         keyed = identity.keyed(feed.entries, source.id, [one.face for one in feed.known.values()])
-        decision = identity.decide(source, keyed, {}, {}, feed.known)
+        decision = identity.decide(source, keyed, identity.Known(by_guid={}, by_key={}), feed.known)
         shown.remember(conn, source, feed, decision, items.write(conn, source, decision, make.NOW), make.NOW)
 
     _poll(polled, feeds.rss(feeds.ITEM.format(4) + feeds.THREE), 1)
@@ -164,6 +163,41 @@ def test_a_second_entry_of_an_item_stays_a_second_entry_when_it_changes(store: d
     assert _count(store, tables.revisions) == 0
 
 
+def test_versions_that_go_in_turns_are_parsed_when_they_come_and_not_while_they_stay(polled: db.Store) -> None:
+    one = feeds.rss(feeds.THREE)
+    other = one.replace("Title 1", "Quite another title")
+
+    for hours, body in enumerate((other, one, other, one, other), 1):
+        assert len(_poll(polled, body, hours)[0].entries) == 1
+    revisions = _count(polled, tables.revisions)
+    _, turned = _poll(polled, one, 6)
+    stayed, _ = _poll(polled, one, 7)
+
+    assert [(seen.alone is not None, seen.edited) for seen in turned.seen] == [(True, False)]
+    assert stayed.entries == ()
+    assert _count(polled, tables.revisions) == revisions == 3
+    with polled.read() as conn:
+        notes = conn.execute(select(tables.sightings.c.note).order_by(tables.sightings.c.item_id)).scalars().all()
+    assert [note is not None for note in notes] == [True, False, False]
+
+
+def test_an_item_whose_entry_is_not_parsed_is_in_the_document_and_was_not_moved(store: db.Store) -> None:
+    story = (
+        "<item><title>Ministers meet in Paris</title><link>https://{0}.example/1</link><guid isPermaLink='false'>{0}</guid>"
+        "<pubDate>Thu, 18 Sep 2025 10:20:30 GMT</pubDate></item>"
+    )
+    with store.begin() as conn:
+        make.add_sources(conn, 1)
+    _poll(store, feeds.rss(story.format("one")))
+
+    feed, beside = _poll(store, feeds.rss(story.format("one") + story.format("two")), 1)
+    _, moved = _poll(store, feeds.rss(story.format("three") + story.format("two")), 2)
+
+    assert (len(feed.entries), len(beside.new), len(beside.seen)) == (1, 1, 0)
+    assert [(seen.item.id, seen.matched_by) for seen in moved.seen] == [(1, "moved")]
+    assert _count(store, tables.items) == 2
+
+
 # ---------------------------------------------------------------------------------------------------- as whole documents
 
 ENTRIES = st.builds(
@@ -184,6 +218,7 @@ PICTURES = (
     "SELECT i.url_key, g.guid, g.first_seen_at FROM sightings g JOIN items i ON i.id = g.item_id",
     "SELECT i.url_key, r.title, r.summary FROM revisions r JOIN items i ON i.id = r.item_id",
     "SELECT c.kind, i.url_key FROM changes c JOIN items i ON i.id = c.item_id",
+    "SELECT i.url_key, g.matched_by, coalesce(g.note, '') FROM sightings g JOIN items i ON i.id = g.item_id",
 )
 
 

@@ -173,6 +173,8 @@ def test_counters_and_stamps_make_no_entry_new(before: str, after: str) -> None:
         ("<enclosure url='https://x.example/1.mp3'/>", "<enclosure url='https://x.example/2.mp3'/>"),
         ("<category>a</category>", "<category>b</category>"),
         ("<slash:section>a</slash:section>", "<slash:section>b</slash:section>"),
+        # A mailer's address of a newsletter, which `url_key` keeps there.
+        ("<comments>https://mailchi.mp/a?mc_cid=1</comments>", "<comments>https://mailchi.mp/a?mc_cid=2</comments>"),
         ("<comments>https://x.example/?id=1</comments>", "<comments>https://x.example/?id=2</comments>"),
         (
             "<description>&lt;img src=&quot;i.gif?r=1&quot;&gt;word</description>",

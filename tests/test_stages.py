@@ -323,6 +323,23 @@ async def test_an_edited_page_is_a_revision(bench: Bench) -> None:
     assert "on the seventh day" in history[-1]["text"]
 
 
+async def test_versions_that_go_in_turns_are_written_down_twice_and_then_left_alone(bench: Bench) -> None:
+    url = bench.server.serve("/a", PAGE.encode(), content_type="text/html")
+    documents = [_rss(_entry(1, url, title=title)) for title in ("Minister resigns", "Minister stays")]
+
+    for number in range(6):
+        bench.server.serve("/one.xml", documents[number % 2])
+        await bench.round(harvests=False)
+
+    assert [report.changed for report in bench.polls] == [0, 1, 1, 0, 0, 0]
+    assert [row["title"] for row in bench.rows("SELECT title FROM revisions ORDER BY id")] == [
+        "Minister resigns",
+        "Minister stays",
+        "Minister resigns",
+    ]
+    assert [row["title"] for row in bench.rows("SELECT title FROM items")] == ["Minister stays"]
+
+
 async def test_a_document_that_shares_nothing_with_the_last_is_a_gap(bench: Bench) -> None:
     bench.server.serve("/one.xml", _rss(*(_entry(n, bench.server.url(f"/{n}")) for n in (1, 2))))
     await bench.round(harvests=False)

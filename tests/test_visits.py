@@ -1,5 +1,6 @@
 """Visits in the store: fair claims, and what a visit writes."""
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from sqlalchemy import RowMapping, select, update
 
 from aggregator import errors, model
-from aggregator.store import db, tables, visits
+from aggregator.store import db, sources, tables, visits
 from tests import make
 
 LEASE = timedelta(minutes=5)
@@ -254,3 +255,34 @@ def test_a_visit_without_draft_changes_only_when_the_next_one_is(store: db.Store
     changed = {key for key in after if after[key] != before[key]}
     assert changed <= {"visited_at", "next_visit_at", "lease_owner", "lease_until"}
     assert len(_all(store, tables.item_tags)) == 1
+
+
+def test_an_edit_of_the_feeds_own_text_is_one_version_and_the_visit_fills_it_in(store: db.Store) -> None:
+    (item,) = _items(store, make.entry(1, content="<p>One two</p>"))
+    with store.begin() as conn:
+        visits.settle(
+            conn, make.visit(item, make.draft("One two", extractor="feed"), state="feed_only", reason="wanted")
+        )
+        (source,) = sources.claim_due(conn, now=make.NOW + HOUR, limit=1, owner="me", lease=LEASE)
+        polled = dataclasses.replace(source, last_success_at=make.NOW)
+        make.poll(conn, polled, [make.entry(1, content="<p>One three</p>")], make.NOW + HOUR)
+    again = _again(store, make.NOW + HOUR)
+
+    with store.begin() as conn:
+        draft = make.draft("One three", extractor="feed")
+        report = visits.settle(conn, make.visit(again, draft, at=make.NOW + HOUR, state="feed_only", reason="wanted"))
+
+    told = [(row["what"], row["text"], row["content"]) for row in _all(store, tables.revisions)]
+    assert report.revised
+    assert told == [("first", "One two", "<p>One two</p>"), ("content", "One three", "<p>One three</p>")]
+
+
+@pytest.mark.parametrize(("hours", "told"), [(-9, "page"), (1, "first_seen")])
+def test_the_date_of_a_page_is_believed_unless_we_saw_it_before(store: db.Store, hours: int, told: str) -> None:
+    (item,) = _items(store, make.entry(1, published_at=None, date_source=None))
+
+    with store.begin() as conn:
+        visits.settle(conn, make.visit(item, make.draft(published_at=make.NOW + hours * HOUR), at=make.NOW + 2 * HOUR))
+
+    row = _one(store, tables.items)
+    assert (row["date_source"], row["published_at"]) == (told, make.NOW + min(hours, 0) * HOUR)

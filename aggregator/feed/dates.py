@@ -3,12 +3,12 @@
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from aggregator import markup, model
 
 # The first feeds are of 1999, the web of 1990; what is older, or from the future, is a mistake or a trick to stay on top.
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-AHEAD = timedelta(days=1)
 LONGEST = 200
 # UTC+14 is Kiribati; no place is further from UTC.
 _FURTHEST = timedelta(hours=14)
@@ -101,14 +101,25 @@ _HANGUL = re.compile("[가-힣]")
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
 _REST = re.compile(r"[\w\s,.;()/°º'’|–-]*")
 
-Stamp = tuple[datetime | None, str | None, str | None]
+
+class Stamp(NamedTuple):
+    """The date to believe, the publisher's words for it, which of the two it is (a `model.DateSource`), and the last update."""
+
+    at: datetime | None = None
+    raw: str | None = None
+    source: str | None = None
+    updated_at: datetime | None = None
+    updated_raw: str | None = None
+
+
+NO_DATE = Stamp()
 
 
 def best(published: str | None, updated: str | None = None, created: str | None = None, *, now: datetime) -> Stamp:
-    """The date to believe, the publisher's words for it, and which of the two it is (a `model.DateSource`).
+    """The first plausible one of published, created, updated; without any, only the words remain.
 
-    The first plausible one of published, created, updated; without any, only the words remain. A creation date is a
-    publication date by another name.
+    A creation date is a publication date by another name. A date that is still to come is not believed: sorted by date, such
+    items would stay on top.
     """
     told = [
         (markup.line(raw or "", LONGEST), source)
@@ -118,11 +129,18 @@ def best(published: str | None, updated: str | None = None, created: str | None 
             (updated, model.DateSource.UPDATED),
         )
     ]
+    updated_raw = told[-1][0] or None
+    updated_at = _believed(updated_raw, now)
     for raw, source in told:
-        at = parse(raw)
-        if at is not None and EARLIEST <= at <= now + AHEAD:
-            return at, raw, source.value
-    return None, next((raw for raw, _ in told if raw), None), None
+        at = updated_at if source is model.DateSource.UPDATED else _believed(raw, now)
+        if at is not None:
+            return Stamp(at, raw, source.value, updated_at, updated_raw)
+    return Stamp(None, next((raw for raw, _ in told if raw), None), None, None, updated_raw)
+
+
+def _believed(raw: str | None, now: datetime) -> datetime | None:
+    at = parse(raw) if raw else None
+    return at if at is not None and EARLIEST <= at <= now else None
 
 
 def parse(text: str) -> datetime | None:

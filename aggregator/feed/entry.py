@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from aggregator import markup, model
-from aggregator.feed import dates, identity
+from aggregator.feed import dates, edits, identity
 
 # Bounds against floods (hazards, §2 "large but honest"): far above anything honest.
 MOST_ENTRIES = 5_000
@@ -71,7 +71,7 @@ class Published:
     languages: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     enclosures: tuple[tuple[str, str, object], ...] = ()
-    stamp: dates.Stamp = (None, None, None)
+    stamp: dates.Stamp = dates.NO_DATE
 
 
 def clean(published: Published) -> model.Entry:
@@ -87,17 +87,18 @@ def clean(published: Published) -> model.Entry:
     authors = tuple(_distinct(map(_name, published.authors), _MOST_AUTHORS))
     categories = tuple(_distinct((_unescaped(name) for name in published.categories), _MOST_CATEGORIES))
     enclosures = _enclosures(published)
-    at, raw, source = published.stamp
+    stamp = published.stamp
     return model.Entry(
         position=published.position,
         guid=_bounded(guid) or None,
         url=url,
         title=title,
         entry_hash=identity.digest(
-            title,
+            edits.steady(title),
             identity.url_key(url or ""),
-            summary,
-            words,
+            edits.steady(summary),
+            # Without what is between them, they are equal however they are marked up.
+            edits.steady(words).replace(" ", ""),
             "\n".join(authors),
             "\n".join(categories),
             # Without their queries, which carry signatures and counters that change with every answer.
@@ -108,9 +109,11 @@ def clean(published: Published) -> model.Entry:
         content=content,
         categories=categories,
         language=language(published.languages),
-        published_at=at,
-        published_raw=raw,
-        date_source=source,
+        published_at=stamp.at,
+        published_raw=stamp.raw,
+        date_source=stamp.source,
+        updated_at=stamp.updated_at,
+        updated_raw=stamp.updated_raw,
         image=first_address(published.images, base),
         enclosures=enclosures,
     )
@@ -164,7 +167,7 @@ def one_line(text: Text, limit: int) -> str:
 
 
 def _content(published: Published) -> tuple[str, str]:
-    """The entry's body as safe HTML, and the letters of it where the summary does not say the same.
+    """The entry's body as safe HTML, and the words of it where the summary does not say the same.
 
     HTML comes before plain text, the longer before the shorter. A summary with mark-up, or too long for a summary, is a body
     too: in many feeds the whole article stands there and nowhere else.
@@ -181,7 +184,7 @@ def _content(published: Published) -> tuple[str, str]:
     safe = _within(_LONGEST_CONTENT, render, _shallow(body.value[:_LONGEST_CONTENT]) if body.html else body.value)
     if body is summary and len(body.value) <= _LONGEST_SUMMARY:
         return safe, ""
-    return safe, markup.letters(safe)
+    return safe, markup.words(safe)
 
 
 def _within(limit: int, render: Callable[[str], str], value: str) -> str:

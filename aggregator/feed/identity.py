@@ -1,60 +1,144 @@
-"""Which item an entry is: keys from URLs and guids, and the decision what is new, known or edited. Never asks the database."""
+"""Which item an entry is: keys from URLs and guids, and the decision what is new, known or edited.
+
+Never asks the database."""
 
 import hashlib
+import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from difflib import SequenceMatcher
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from aggregator import model
+import ada_url
 
-# Parameters that say where a reader came from, never what is shown (ClearURLs, matomo.org/faq/reports, each vendor's documentation).
-TRACKING_PREFIXES = ("utm_", "mtm_", "pk_", "piwik_", "matomo_", "hsa_")
-TRACKING = frozenset(
-    "fbclid gclid gclsrc dclid gbraid wbraid msclkid twclid igshid igsh yclid ysclid mkt_tok mc_cid mc_eid _hsenc _hsmi __hssc "
-    "__hstc hsctatracking ocid ncid cmpid s_cid ito ns_campaign ns_mchannel ns_source ns_linkname ns_fee xtor at_medium "
-    "at_campaign at_link_type at_ptr_name at_format wt_mc smid smtyp sr_share taid tracking_source soc_src soc_trk feature_src "
-    "ref_src ref_url guccounter guce_referrer guce_referrer_sig cmpredirect vero_id vero_conv oly_enc_id oly_anon_id".split()
-)
+from aggregator import markup, model
+from aggregator.feed import edits, tracking
+
 # Beyond this a key is hashed: Postgres indexes at most 2,704 bytes.
 _LONGEST_KEY = 1000
 # FreshRSS, app/Models/Feed.php: above this share of missing or repeated guids a document's guids mean nothing.
 _BAD_GUIDS = 0.05
-_HOME = frozenset({"", "/", "/index.html", "/index.php"})
+# The same article on another host: mobile pages, AMP.
+_SAME_HOST = ("www.", "m.", "mobile.", "amp.")
+# NewsBlur's limits for an entry under a new guid: titles alike by 0.75, bodies by 0.98, at most three in a document.
+_TITLES_ALIKE, _BODIES_ALIKE, _REPAIRS = 0.75, 0.98, 3
+# Fewer words in a title, or characters in a text, may be alike by chance ("Morning briefing").
+_WORDY, _TELLING = 5, 40
+# What servers show for a folder: Apache's DirectoryIndex, IIS's default documents.
+_INDEX = frozenset(
+    f"{name}.{ending}" for name in ("index", "default") for ending in "html htm shtml php asp aspx jsp cfm".split()
+)
+_AMP_ENDS = (".amp", ".amp.html", ".amp.htm")
+# A last step that looks like an article's: the word `amp` alone may be a subject.
+_SLUG = re.compile(r"[-_.\d]")
+# Google's copies: developers.google.com/amp/cache/overview.
+_AMP_CACHE = re.compile(
+    r"(?:[a-z0-9-]+\.cdn\.ampproject\.org/(?:[a-z]/)+|(?:www\.)?google\.[a-z.]+/amp/(?:s/)?)(?=[^/]+\.[^/]+)"
+)
+_SESSION = re.compile(
+    r";(?:jsessionid|phpsessid|sid)=[^/;]*|(?:^|/)\((?:[A-Z]\([0-9a-z]{20,}\))+\)(?=/|$)", re.IGNORECASE
+)
+_FIGURES = re.compile(r"\d+")
+_AMPERSAND = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
+_ESCAPED_ROUTE = "_escaped_fragment_"
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
+_SAFE = "!$'()*+,;=:@~"
 
 
 def url_key(url: str) -> str:
-    """`url` folded to what names the article: no scheme, `www.`, default port, fragment, tracking parameters or last slash.
+    """`url` folded to what names the article; two URLs that are equal by the WHATWG standard have one key.
 
-    The host is lower case, the path keeps its case and is percent-encoded one way. Longer than 1,000 characters it is hashed.
+    Without scheme, user, `www.`, `m.`, `mobile.`, `amp.`, default ports, doubled and last slashes, index pages, the marks of AMP pages,
+    session ids, tracking parameters (`tracking`) and fragments, but for routes (`#!`, `#/`). The path keeps its case and is
+    percent-encoded one way; parameters are sorted. Longer than 1,000 characters it is hashed. The key of a key is itself.
     """
+    text = _unescaped(url.strip())
     try:
-        parts = urlsplit(url.strip())
-        host, port = (parts.hostname or "").rstrip("."), parts.port
+        href = ada_url.normalize_url(text)
     except ValueError:
-        return _bounded(url.strip())
-    host = host.removeprefix("www.")
-    at_port = f":{port}" if port and port not in (80, 443) else ""
-    path = "/".join(
-        quote(unquote(step, errors="surrogateescape"), safe="!$&'()*+,;=:@~", errors="surrogateescape")
-        for step in parts.path.split("/")
-    )
-    while "//" in path:
-        path = path.replace("//", "/")
-    kept = sorted(
-        pair
-        for pair in parse_qsl(parts.query.replace("&amp;", "&"), keep_blank_values=True, errors="replace")
-        if not tracks(pair[0])
-    )
-    query = f"?{urlencode(kept)}" if kept else ""
-    return _bounded(f"{host}{at_port}{path.rstrip('/')}{query}")
+        # Links without a scheme occur in feeds, and keys are such.
+        return _bounded(text) if "://" in text else _schemeless(text)
+    scheme, mark, rest = href.partition("://")
+    if not mark or scheme not in ("http", "https"):
+        return _bounded(text)
+    if cached := _AMP_CACHE.match(rest):
+        return url_key(f"https://{rest[cached.end() :]}")
+    rest, _, fragment = rest.partition("#")
+    rest, _, query = rest.partition("?")
+    host, _, path = rest.partition("/")
+    host = _host(host)
+    if not host:
+        return _bounded(text)
+    kept, route = _query(query, host)
+    asked = f"?{urlencode(kept, errors='surrogateescape')}" if kept else ""
+    return _bounded("/".join((host, *_steps(path))) + asked + _route(route or fragment))
 
 
-def tracks(parameter: str) -> bool:
-    """Whether a query parameter only tracks."""
-    name = parameter.lower()
-    return name in TRACKING or name.startswith(TRACKING_PREFIXES)
+def _schemeless(text: str) -> str:
+    try:
+        ada_url.normalize_url(f"https://{text}")
+    except ValueError:
+        return _bounded(text)
+    return url_key(f"https://{text}")
+
+
+def _unescaped(url: str) -> str:
+    """`url` with ampersands that were escaped for HTML, once or more often."""
+    while "&amp;" in url or "&#" in url:
+        url, before = _AMPERSAND.sub("&", url), url
+        if url == before:
+            break
+    return url
+
+
+def _host(authority: str) -> str:
+    host = authority.rpartition("@")[2].rstrip(".")
+    if host.endswith((":80", ":443")):
+        host = host.rpartition(":")[0]
+    while host.startswith(_SAME_HOST) and "." in (rest := host.partition(".")[2]):
+        host = rest
+    return host.replace(".m.wiki", ".wiki") if ".m.wiki" in host else host
+
+
+def _steps(path: str) -> list[str]:
+    if not _PLAIN_PATH.fullmatch(path):
+        path = _SESSION.sub("", "/".join(_encoded(step, _SAFE) for step in path.split("/")))
+    steps = [step for step in path.split("/") if step]
+    while steps:
+        last = steps[-1].lower()
+        if last in _INDEX or (last == "amp" and len(steps) > 1 and _SLUG.search(steps[-2])):
+            steps.pop()
+        elif last.endswith(_AMP_ENDS) and len(last) > len(".amp.html"):
+            steps[-1] = steps[-1].replace(".amp", "").replace(".AMP", "")
+        else:
+            break
+    while len(steps) > 2 and steps[0] == "amp" and _SLUG.search(steps[-1]):
+        del steps[0]
+    return steps
+
+
+def _query(query: str, host: str) -> tuple[list[tuple[str, str]], str]:
+    """The parameters that count, sorted, and the route that crawlers were to ask for in the place of a `#!`."""
+    if not query:
+        return [], ""
+    # A second question mark is what adding a tracker without looking makes.
+    pairs = parse_qsl(query.replace("?utm_", "&utm_"), keep_blank_values=True, errors="surrogateescape")
+    kept = sorted(pair for pair in pairs if not tracking.tracks(*pair, host))
+    routes = [value for name, value in kept if name == _ESCAPED_ROUTE]
+    return [pair for pair in kept if pair[0] != _ESCAPED_ROUTE], f"!{routes[0]}" if routes else ""
+
+
+def _route(fragment: str) -> str:
+    if len(fragment) < 2 or fragment[0] not in "!/":
+        return ""
+    return "#" + _encoded(fragment, _SAFE + "/?")
+
+
+def _encoded(text: str, safe: str) -> str:
+    return quote(unquote(text, errors="surrogateescape"), safe=safe, errors="surrogateescape")
 
 
 def host_of(url: str | None) -> str:
@@ -76,12 +160,18 @@ def _bounded(key: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyed:
-    """An entry with the key it goes by, its guid if that can be trusted in this document, and its face."""
+    """An entry with the key it goes by, its guid if that can be trusted in this document, and its face.
+
+    `by` is what the key is made of. `also`, for entries without guid: the key it has in a document where others share its address,
+    or no others do.
+    """
 
     entry: model.Entry
     url_key: str
     guid: str | None
     face: model.Face
+    by: str = model.MatchedBy.URL
+    also: str | None = None
 
 
 def keyed(entries: Sequence[model.Entry], source_id: int, beside: Iterable[model.Face] = ()) -> tuple[Keyed, ...]:
@@ -102,11 +192,17 @@ def keyed(entries: Sequence[model.Entry], source_id: int, beside: Iterable[model
     unnamed = Counter(face.title for face in faces if not face.key)
     result = []
     for shared, face, entry in zip(keys, own, entries, strict=True):
-        key, unique = shared, guids[face.guid] == 1 and entry.guid is not None
-        if not key or ((len(titles[face.key]) > 1 or _front_page(entry.url)) and (unique or entry.title)):
-            key = _own_key(key, entry, source_id, unique=unique, alone=unnamed[face.title] == 1)
-        guid = entry.guid if trusted and unique else None
-        result.append(Keyed(entry=entry, url_key=key, guid=guid, face=face))
+        unique = guids[face.guid] == 1 and entry.guid is not None
+        believed = entry.guid if trusted and unique else None
+        front, nameable = _front_page(shared), unique or bool(entry.title)
+        named = not shared or ((len(titles[face.key]) > 1 or front) and nameable)
+        name = ""
+        if named or (believed is None and nameable):
+            name = _own_key(shared, entry, source_id, unique=unique, alone=unnamed[face.title] == 1)
+        key = name if named else shared
+        by = model.MatchedBy.URL if not named else model.MatchedBy.GUID if unique else model.MatchedBy.TITLE
+        also = (shared if named else name) if believed is None and shared and not front else None
+        result.append(Keyed(entry=entry, url_key=key, guid=believed, face=face, by=by, also=also or None))
     return tuple(result)
 
 
@@ -130,19 +226,52 @@ def _own_key(url: str, entry: model.Entry, source_id: int, *, unique: bool, alon
     return f"{url}#{name}" if url else f"source:{source_id}#{name}"
 
 
-def _front_page(url: str | None) -> bool:
-    parts = urlsplit(url or "")
-    return parts.path in _HOME and not parts.query
+def _front_page(key: str) -> bool:
+    return not any(mark in key for mark in "/?#") and not key.startswith("sha256:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the store knows that the entries of a document may be. `moved`: items of the source with the date of an entry that
+    neither its guid nor its key finds."""
+
+    by_guid: Mapping[str, model.KnownItem]
+    by_key: Mapping[str, model.KnownItem]
+    moved: Sequence[model.KnownItem] = ()
+
+
+_Match = tuple[model.KnownItem, str]
+
+
+def unmatched(entries: Iterable[Keyed], known: Known) -> tuple[Keyed, ...]:
+    """The entries that neither guid nor key makes a known item."""
+    return tuple(one for one in entries if _match(one, known) is None)
+
+
+def titles_by_date(entries: Iterable[Keyed]) -> Mapping[datetime, Sequence[str]]:
+    """The titles of these entries by the moment of their publication, for those that have both."""
+    found: dict[datetime, list[str]] = {}
+    for one in entries:
+        if one.entry.published_at is not None and one.entry.title:
+            found.setdefault(one.entry.published_at, []).append(one.entry.title)
+    return found
+
+
+def same_title(one: str, other: str) -> bool:
+    """Whether one title may be an edit of the other; another number is another part, episode or day."""
+    if _FIGURES.findall(one) != _FIGURES.findall(other):
+        return False
+    match = SequenceMatcher(None, one.casefold(), other.casefold())
+    return match.quick_ratio() >= _TITLES_ALIKE and match.ratio() >= _TITLES_ALIKE
 
 
 def decide(
     source: model.Source,
-    entries: Iterable[Keyed],
-    by_guid: Mapping[str, model.KnownItem],
-    by_key: Mapping[str, model.KnownItem],
-    known: Mapping[int, model.ShownEntry] | None = None,
+    entries: Sequence[Keyed],
+    known: Known,
+    shown: Mapping[int, model.ShownEntry] | None = None,
 ) -> model.Decision:
-    """What is new, known, or edited. The first entry of a document that is a given item counts, later ones are `repeated`; `known` are
+    """What is new, known, or edited. The first entry of a document that is a given item counts, later ones are `repeated`; `shown` are
     those that were not parsed, by their positions.
 
     An item belongs to the source that carried it first. What a source shows in its very first poll may be of any age, so between
@@ -152,15 +281,18 @@ def decide(
     seen: dict[int, model.SeenItem] = {}
     places, repeated = [], 0
     kept: dict[int, int] = {}
-    for position, shown in (known or {}).items():
-        kept[shown.item_id] = min(position, kept.get(shown.item_id, position))
-    for one in entries:
-        item, position = _match(one, by_guid, by_key), one.entry.position
-        places.append(model.Place(position, one.url_key if item is None else item.id, one.face))
-        if item is None and one.url_key not in new:
+    for position, before in (shown or {}).items():
+        kept[before.item_id] = min(position, kept.get(before.item_id, position))
+    matches = [_match(one, known) for one in entries]
+    if known.moved:
+        matches = _with_moved(entries, matches, known.moved, kept)
+    for one, match in zip(entries, matches, strict=True):
+        position = one.entry.position
+        places.append(model.Place(position, one.url_key if match is None else match[0].id, one.face))
+        if match is None and one.url_key not in new:
             new[one.url_key] = model.NewItem(url_key=one.url_key, entry=one.entry)
-        elif item is not None and item.id not in seen and kept.get(item.id, position) >= position:
-            seen[item.id] = _seen(source, item, one)
+        elif match is not None and match[0].id not in seen and kept.get(match[0].id, position) >= position:
+            seen[match[0].id] = _seen(source, one, *match)
         else:
             repeated += 1
     return model.Decision(
@@ -172,26 +304,95 @@ def decide(
     )
 
 
-def _match(
-    one: Keyed, by_guid: Mapping[str, model.KnownItem], by_key: Mapping[str, model.KnownItem]
-) -> model.KnownItem | None:
-    item = by_guid.get(one.guid) if one.guid else None
-    # A guid that comes back with another address *and* another title was given to another article.
-    if item is not None and item.url_key != one.url_key and item.title.casefold() != one.entry.title.casefold():
-        item = None
-    return item or by_key.get(one.url_key)
+def _match(one: Keyed, known: Known) -> _Match | None:
+    item = known.by_guid.get(one.guid) if one.guid else None
+    if item is not None and item.url_key == one.url_key:
+        return item, model.MatchedBy.BOTH
+    if item is not None and not _given_away(item, one.entry):
+        return item, model.MatchedBy.GUID
+    if (item := known.by_key.get(one.url_key)) is not None:
+        return item, one.by
+    item = known.by_key.get(one.also) if one.also else None
+    if item is not None and item.title.casefold() == one.entry.title.casefold():
+        return item, model.MatchedBy.TITLE
+    return None
 
 
-def _seen(source: model.Source, item: model.KnownItem, one: Keyed) -> model.SeenItem:
+def _given_away(item: model.KnownItem, entry: model.Entry) -> bool:
+    """Whether a guid that comes back with another address was given to another article: one of another title, unless that is much
+    the same, and of another date, unless that is a mere day."""
+    if item.title.casefold() == entry.title.casefold():
+        return False
+    at = entry.published_at
+    if at is not None and at == item.published_at and (at.hour, at.minute, at.second) != (0, 0, 0):
+        return False
+    return len(item.title.split()) < _WORDY or _alike(item.title.casefold(), entry.title.casefold()) < _TITLES_ALIKE
+
+
+def _alike(one: str, other: str) -> float:
+    """The share of their words that two texts have in common."""
+    total = len(one.split()) + len(other.split())
+    return 1 - sum(markup.changed_words(one, other)) / total if total else 0.0
+
+
+def _with_moved(
+    entries: Sequence[Keyed],
+    matches: Sequence[_Match | None],
+    moved: Sequence[model.KnownItem],
+    kept: Collection[int],
+) -> list[_Match | None]:
+    """`matches`, and for entries without one the item that was moved: with another guid at another address, but of the same date.
+    What the document shows, also of the items `kept`, was not moved."""
+    taken = {match[0].id for match in matches if match} | set(kept)
+    found, repaired = list(matches), 0
+    for index, one in enumerate(entries):
+        if found[index] is not None or one.entry.published_at is None:
+            continue
+        free = [item for item in moved if item.published_at == one.entry.published_at and item.id not in taken]
+        same = [item for item in free if _same_article(item, one)]
+        if not same and repaired < _REPAIRS:
+            same = [item for item in free if _corrected(item, one.entry)]
+            repaired += len(same) == 1
+        if len(same) == 1:
+            taken.add(same[0].id)
+            found[index] = same[0], model.MatchedBy.MOVED
+    return found
+
+
+def _same_article(item: model.KnownItem, one: Keyed) -> bool:
+    """One title, and either the address but for the host or all its words are the same."""
+    entry = one.entry
+    if not entry.title or item.title.casefold() != entry.title.casefold():
+        return False
+    path = one.url_key.partition("/")[2]
+    words = max(entry.summary, entry.content, key=len)
+    return bool(path and path == item.url_key.partition("/")[2]) or (
+        len(words) >= _TELLING and (item.summary, item.content) == (entry.summary, entry.content)
+    )
+
+
+def _corrected(item: model.KnownItem, entry: model.Entry) -> bool:
+    """A title that was edited, and its address with it."""
+    told = entry.summary if len(entry.summary) >= _TELLING else ""
+    return bool(told) and _alike(item.summary, told) >= _BODIES_ALIKE and same_title(item.title, entry.title)
+
+
+def _seen(source: model.Source, one: Keyed, item: model.KnownItem, matched_by: str) -> model.SeenItem:
     entry = one.entry
     first_sight = item.entry_hash is None
     first_poll = source.last_success_at is None
     adopted = first_sight and first_poll and item.first_poll and source.id < item.owner_id
-    differs = (item.title, item.summary, item.content) != (entry.title, entry.summary, entry.content)
+    rewritten = not first_sight and item.owner_id == source.id and item.entry_hash != entry.entry_hash
     return model.SeenItem(
         item=item,
         entry=entry,
+        matched_by=matched_by,
         resighted=first_sight or item.entry_hash != entry.entry_hash or item.guid != entry.guid,
-        edited=not first_sight and item.owner_id == source.id and item.entry_hash != entry.entry_hash and differs,
+        what=edits.changed(item, entry) if rewritten else (),
         adopted=adopted,
+        readdressed=rewritten and _elsewhere(item.url, entry.url),
     )
+
+
+def _elsewhere(old: str | None, new: str | None) -> bool:
+    return new is not None and old != new and url_key(new) != url_key(old or "")

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from hashlib import blake2b
 from xml.parsers import expat
 
-from aggregator.feed import document, identity
+from aggregator.feed import document, tracking
 
 _XML = "http://www.w3.org/XML/1998/namespace"
 _INHERITED = (f"{_XML} base", f"{_XML} lang", "base", "lang")
@@ -59,12 +59,12 @@ _PLACES = (1, 2)
 
 # A query in a URL, also inside escaped HTML.
 _QUERY = re.compile(rb"\?(?:(?!&(?:quot|apos|#34|#39|lt|gt);)[^\s\"'<>])*")
-# The parameters that `url_key` folds. In XML and in escaped HTML each begins after `?`, `&` or the `;` of an escaped `&`.
+# The parameters that `url_key` folds on every site. In XML and in escaped HTML each begins after `?`, `&` or the `;` of an escaped `&`.
 _TRACKED = re.compile(
     rb"([?&;])(?:(?:%s)[\w.-]*|(?:%s))=[^&]*"
     % tuple(
         b"|".join(re.escape(name.encode()) for name in sorted(names))
-        for names in (identity.TRACKING_PREFIXES, identity.TRACKING)
+        for names in (tracking.FAMILIES, tracking.TRACKING.keys() - tracking.KEPT_ON.keys())
     ),
     re.IGNORECASE,
 )

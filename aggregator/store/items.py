@@ -1,6 +1,7 @@
 """Items as their feeds show them: what is known of the entries of a document, and writing what it brought."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -9,7 +10,6 @@ from sqlalchemy import (
     Connection,
     Insert,
     RowMapping,
-    Select,
     Table,
     and_,
     bindparam,
@@ -22,11 +22,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
-from aggregator import errors, markup, model
+from aggregator import errors, model
 from aggregator.feed import identity
-from aggregator.store import changes, shown, tables
+from aggregator.store import changes, revisions, shown, tables
 
-_items, _sightings, _revisions = tables.items, tables.sightings, tables.revisions
+_items, _sightings = tables.items, tables.sightings
+# Of a feed whose items all have one date, so many are looked at for one that was moved.
+_MOST_OF_A_DATE = 50
 
 
 def insert_new(conn: Connection, table: Table) -> Insert:
@@ -44,47 +46,75 @@ def _insert_new(dialect: str, table: Table) -> Insert:
 # ------------------------------------------------------------------------------------------------------- knowing
 
 
-def known_by_guid(conn: Connection, source_id: int, guids: Collection[str]) -> Mapping[str, model.KnownItem]:
+# Built once: to put such a statement together takes ten times as long as to run it. `mine` is the source that shows the entries.
+_own, _owners = _sightings.alias("own"), _sightings.alias("owners")
+_KNOWN = (
+    select(
+        *(_items.c[name] for name in "id url_key source_id url published_at title summary content".split()),
+        *(_own.c[name] for name in ("guid", "guid_hash", "entry_hash")),
+        _owners.c.backlog,
+    )
+    .select_from(_items)
+    .outerjoin(_own, and_(_own.c.item_id == _items.c.id, _own.c.source_id == bindparam("mine")))
+    .outerjoin(_owners, and_(_owners.c.item_id == _items.c.id, _owners.c.source_id == _items.c.source_id))
+)
+_KNOWN_BY_GUID = _KNOWN.where(
+    _own.c.source_id == bindparam("mine"), _own.c.guid_hash.in_(bindparam("hashes", expanding=True))
+).order_by(_own.c.last_seen_at, _own.c.item_id)
+_KNOWN_BY_KEY = _KNOWN.where(_items.c.url_key.in_(bindparam("keys", expanding=True)))
+_KNOWN_BY_ID = _KNOWN.where(_items.c.id.in_(bindparam("ids", expanding=True))).order_by(_items.c.id)
+_OF_DATES = (
+    select(_items.c.id, _items.c.published_at, _items.c.title)
+    .where(
+        _items.c.source_id == bindparam("mine"),
+        _items.c.published_at.in_(bindparam("dates", type_=tables.UTCTime(), expanding=True)),
+    )
+    .order_by(_items.c.id.desc())
+    .limit(_MOST_OF_A_DATE)
+)
+
+
+def known(conn: Connection, source: model.Source, entries: Sequence[identity.Keyed]) -> identity.Known:
+    """What is stored that these entries of one document may be."""
+    guids = {one.guid for one in entries if one.guid}
+    keys = {one.url_key for one in entries} | {one.also for one in entries if one.also}
+    found = identity.Known(by_guid=_by_guid(conn, source.id, guids), by_key=_by_key(conn, source.id, keys))
+    if source.last_new_at is None:
+        return found
+    return replace(found, moved=_moved(conn, source.id, identity.unmatched(entries, found)))
+
+
+def _by_guid(conn: Connection, source_id: int, guids: Collection[str]) -> Mapping[str, model.KnownItem]:
     """The items that this source has shown under these guids; of several, the one seen last."""
     if not guids:
         return {}
     hashes = {identity.digest(guid): guid for guid in guids}
-    rows = conn.execute(_KNOWN_BY_GUID, {"source_id": source_id, "hashes": list(hashes)}).mappings()
+    rows = conn.execute(_KNOWN_BY_GUID, {"mine": source_id, "hashes": list(hashes)}).mappings()
     return {hashes[row["guid_hash"]]: _known_item(row) for row in rows}
 
 
-def known_by_key(conn: Connection, source_id: int, keys: Collection[str]) -> Mapping[str, model.KnownItem]:
+def _by_key(conn: Connection, source_id: int, keys: Collection[str]) -> Mapping[str, model.KnownItem]:
     """The items of any source that go by these URL keys."""
     if not keys:
         return {}
-    rows = conn.execute(_KNOWN_BY_KEY, {"source_id": source_id, "keys": list(keys)}).mappings()
+    rows = conn.execute(_KNOWN_BY_KEY, {"mine": source_id, "keys": list(keys)}).mappings()
     return {row["url_key"]: _known_item(row) for row in rows}
 
 
-def _known(own: Any) -> Select[Any]:
-    owners = _sightings.alias()
-    told = (_items.c.id, _items.c.url_key, _items.c.source_id, _items.c.title, _items.c.summary, _items.c.content)
-    return (
-        select(*told, own.c.guid, own.c.guid_hash, own.c.entry_hash, owners.c.backlog)
-        .select_from(_items)
-        .outerjoin(own, and_(own.c.item_id == _items.c.id, own.c.source_id == bindparam("source_id")))
-        .outerjoin(owners, and_(owners.c.item_id == _items.c.id, owners.c.source_id == _items.c.source_id))
-    )
-
-
-def _known_by_guid() -> Select[Any]:
-    own = _sightings.alias()
-    mine = and_(own.c.source_id == bindparam("source_id"), own.c.guid_hash.in_(bindparam("hashes", expanding=True)))
-    return _known(own).where(mine).order_by(own.c.last_seen_at, own.c.item_id)
-
-
-# Built once: to put such a statement together takes ten times as long as to run it.
-_KNOWN_BY_GUID = _known_by_guid()
-_KNOWN_BY_KEY = _known(_sightings.alias()).where(_items.c.url_key.in_(bindparam("keys", expanding=True)))
+def _moved(conn: Connection, source_id: int, entries: Sequence[identity.Keyed]) -> Sequence[model.KnownItem]:
+    """The items of this source that were published at the very moment of one of these entries, under a title much like its own."""
+    titles = identity.titles_by_date(entries)
+    if not titles:
+        return ()
+    rows = conn.execute(_OF_DATES, {"mine": source_id, "dates": list(titles)}).all()
+    ids = [row.id for row in rows if any(identity.same_title(row.title, title) for title in titles[row.published_at])]
+    if not ids:
+        return ()
+    return [_known_item(row) for row in conn.execute(_KNOWN_BY_ID, {"mine": source_id, "ids": ids}).mappings()]
 
 
 def _known_item(row: RowMapping) -> model.KnownItem:
-    same = ("id", "url_key", "title", "summary", "content", "guid", "entry_hash")
+    same = ("id", "url_key", "url", "published_at", "title", "summary", "content", "guid", "entry_hash")
     return model.KnownItem(
         **{key: row[key] for key in same}, owner_id=row["source_id"], first_poll=bool(row["backlog"])
     )
@@ -94,15 +124,15 @@ def _known_item(row: RowMapping) -> model.KnownItem:
 
 
 def write(conn: Connection, source: model.Source, decision: model.Decision, now: datetime) -> Mapping[str, int]:
-    """Store what a document brought; returns the ids of the new items by their URL keys. Raises ConflictError when another poll stored
-    one of them meanwhile: the caller must then look and decide again."""
+    """Store what a document brought, once its edits are judged (`revisions.judge`); returns the ids of the new items by their URL keys.
+    Raises ConflictError when another poll stored one of them meanwhile: the caller must then look and decide again."""
     ids = _insert_items(conn, source, decision.new, now)
     _resight(conn, source, [seen for seen in decision.seen if seen.resighted], now)
     shown.touch(conn, source.id, [seen.item.id for seen in decision.seen], now)
-    edited = [seen for seen in decision.seen if seen.edited]
-    _revise(conn, [seen for seen in edited if _visible(seen)], now)
+    revisions.write(conn, [seen for seen in decision.seen if seen.edited], now)
+    revisions.follow(conn, source.id, [seen for seen in decision.seen if seen.alone], now)
     for seen in decision.seen:
-        if seen.edited or seen.adopted:
+        if seen.edited or seen.adopted or (seen.readdressed and not seen.alone):
             _take_over(conn, source, seen, now)
     return ids
 
@@ -118,7 +148,7 @@ def _insert_items(
     ids: dict[str, int] = {url_key: item_id for item_id, url_key in returned}
     if len(ids) < len(new):
         raise errors.ConflictError(f"{len(new) - len(ids)} items were stored by another poll at the same moment")
-    sighted = [_sighting(source, ids[one.url_key], one.entry, now) for one in new]
+    sighted = [_sighting(source, ids[one.url_key], one.entry, one.matched_by, now) for one in new]
     conn.execute(insert(_sightings), sighted)
     attached = [row for one in new for row in _enclosures(ids[one.url_key], one.entry)]
     if attached:
@@ -138,6 +168,8 @@ def _item_row(source: model.Source, one: model.NewItem, now: datetime) -> dict[s
         "published_at": one.entry.published_at or now,
         "published_raw": one.entry.published_raw,
         "date_source": (one.entry.published_at and one.entry.date_source) or model.DateSource.FIRST_SEEN,
+        "updated_at": one.entry.updated_at,
+        "updated_raw": one.entry.updated_raw,
         "first_seen_at": now,
         "last_seen_at": now,
         "state": model.ItemState.PENDING,
@@ -163,7 +195,7 @@ def _feed_values(source: model.Source, entry: model.Entry) -> dict[str, Any]:
     }
 
 
-def _sighting(source: model.Source, item_id: int, entry: model.Entry, now: datetime) -> dict[str, Any]:
+def _sighting(source: model.Source, item_id: int, entry: model.Entry, matched_by: str, now: datetime) -> dict[str, Any]:
     return {
         "item_id": item_id,
         "source_id": source.id,
@@ -174,6 +206,7 @@ def _sighting(source: model.Source, item_id: int, entry: model.Entry, now: datet
         "last_seen_at": now,
         "position": entry.position,
         "backlog": source.last_success_at is None,
+        "matched_by": matched_by,
     }
 
 
@@ -185,51 +218,10 @@ def _enclosures(item_id: int, entry: model.Entry) -> Iterable[dict[str, Any]]:
 def _resight(conn: Connection, source: model.Source, seen: Sequence[model.SeenItem], now: datetime) -> None:
     if not seen:
         return
-    rows = [_sighting(source, one.item.id, one.entry, now) for one in seen]
+    rows = [_sighting(source, one.item.id, one.entry, one.matched_by, now) for one in seen]
     upsert: Any = sqlite.insert(_sightings) if conn.dialect.name == "sqlite" else postgresql.insert(_sightings)
-    renewed = {key: upsert.excluded[key] for key in ("guid", "guid_hash", "entry_hash", "last_seen_at")}
+    renewed = {key: upsert.excluded[key] for key in ("guid", "guid_hash", "entry_hash", "last_seen_at", "matched_by")}
     conn.execute(upsert.on_conflict_do_update(index_elements=["item_id", "source_id"], set_=renewed), rows)
-
-
-def _visible(seen: model.SeenItem) -> bool:
-    return (seen.item.title, seen.item.summary) != (seen.entry.title, seen.entry.summary)
-
-
-def _revise(conn: Connection, seen: Sequence[model.SeenItem], now: datetime) -> None:
-    if not seen:
-        return
-    ids = [one.item.id for one in seen]
-    keep_originals(conn, ids)
-    texts = conn.execute(select(_items.c.id, _items.c.text, _items.c.text_hash).where(_items.c.id.in_(ids))).all()
-    text_of = {row.id: (row.text, row.text_hash) for row in texts}
-    conn.execute(insert(_revisions), [_feed_revision(one, *text_of[one.item.id], now) for one in seen])
-    retitled = [one.item.id for one in seen if one.item.title != one.entry.title]
-    changes.tell(conn, "title", retitled, now)
-    changes.tell(conn, "text", [item_id for item_id in ids if item_id not in set(retitled)], now)
-
-
-def _feed_revision(seen: model.SeenItem, text: str | None, text_hash: str | None, now: datetime) -> dict[str, Any]:
-    item, entry = seen.item, seen.entry
-    added, removed = markup.changed_words(f"{item.title} {item.summary}", f"{entry.title} {entry.summary}")
-    told = {"title": entry.title, "summary": entry.summary, "text": text, "text_hash": text_hash}
-    return {"item_id": item.id, "at": now, "origin": "feed", "added": added, "removed": removed, **told}
-
-
-def keep_originals(conn: Connection, item_ids: Sequence[int]) -> None:
-    """Before an item's first change: its first version becomes a revision too, so that its history is whole.
-    Items that never change have none and cost nothing."""
-    unrevised = select(_items).where(
-        _items.c.id.in_(item_ids), ~select(_revisions.c.id).where(_revisions.c.item_id == _items.c.id).exists()
-    )
-    rows = conn.execute(unrevised).mappings().all()
-    if rows:
-        conn.execute(insert(_revisions), [_original(row) for row in rows])
-
-
-def _original(row: RowMapping) -> dict[str, Any]:
-    origin = "page" if row["extractor"] and row["extractor"] != "feed" else "feed"
-    told = {key: row[key] for key in ("title", "summary", "text", "text_hash")}
-    return {"item_id": row["id"], "at": row["first_seen_at"], "origin": origin, "added": 0, "removed": 0, **told}
 
 
 def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now: datetime) -> None:
@@ -237,11 +229,15 @@ def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now
     under way with the old words loses its lease."""
     renewed = {"changed_at": now, "next_visit_at": now, "visited_at": None, "lease_owner": None, "lease_until": None}
     values = _feed_values(source, seen.entry) | renewed
+    if seen.redated:
+        values["updated_at"], values["updated_raw"] = seen.redated
     if seen.adopted and seen.entry.published_at:
         values |= {
             "published_at": seen.entry.published_at,
             "published_raw": seen.entry.published_raw,
             "date_source": seen.entry.date_source,
+            "updated_at": seen.entry.updated_at,
+            "updated_raw": seen.entry.updated_raw,
         }
     conn.execute(update(_items).where(_items.c.id == seen.item.id).values(values))
     conn.execute(delete(tables.enclosures).where(tables.enclosures.c.item_id == seen.item.id))

@@ -211,6 +211,8 @@ items = Table(
     Column("published_at", UTCTime, nullable=False),
     Column("published_raw", Text),
     Column("date_source", Text, nullable=False),
+    Column("updated_at", UTCTime),
+    Column("updated_raw", Text),
     Column("first_seen_at", UTCTime, nullable=False),
     Column("last_seen_at", UTCTime, nullable=False),
     Column("image", Text),
@@ -251,6 +253,8 @@ sightings = Table(
     Column("last_seen_at", UTCTime, nullable=False),
     Column("position", Integer, nullable=False),
     Column("backlog", Boolean, nullable=False, server_default=false()),
+    Column("matched_by", Text),
+    Column("note", Text),
     Index(None, "source_id", "guid_hash"),
 )
 
@@ -267,6 +271,9 @@ revisions = Table(
     Column("text_hash", Text),
     Column("added", Integer, nullable=False),
     Column("removed", Integer, nullable=False),
+    Column("what", Text),
+    Column("content", Text),
+    Column("version_hash", Text),
     Index(None, "item_id", "at"),
 )
 

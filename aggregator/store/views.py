@@ -47,7 +47,7 @@ SELECT i.id, i.title, i.published_at AS date,
        i.summary AS description, i.url AS external_url, s.name AS source_feed, s.category AS feed_category,
        i.authors, i.categories AS published_categories, i.language, i.image,
        i.text AS body, i.content AS feed_html, i.word_count, i.state, i.state_reason, i.extractor,
-       i.published_raw AS date_raw, i.date_source, i.first_seen_at, i.last_seen_at, i.changed_at, i.next_visit_at,
+       i.published_raw AS date_raw, i.date_source, i.updated_at, i.first_seen_at, i.last_seen_at, i.changed_at, i.next_visit_at,
        (SELECT count(*) FROM sightings g WHERE g.item_id = i.id) AS sightings,
        (SELECT count(*) FROM revisions r WHERE r.item_id = i.id) AS revisions,
        i.cluster_id
@@ -116,10 +116,12 @@ SELECT d.source_id, s.name AS source, d.day, {", ".join(f"CAST(sum(d.{name}) AS 
 
 def _item_history(s: dict[str, str]) -> str:
     return f"""
-SELECT r.item_id, r.at, r.origin, r.title, r.summary, r.text, r.text_hash, r.added, r.removed, r.id AS revision_id
+SELECT r.item_id, r.at, r.origin, r.title, r.summary, r.text, r.text_hash, r.added, r.removed, r.id AS revision_id,
+       r.what, r.content
   FROM revisions r
 UNION ALL
-SELECT i.id, i.first_seen_at, 'first', i.title, i.summary, i.text, i.text_hash, 0, 0, {s["null_int"]}
+SELECT i.id, i.first_seen_at, 'first', i.title, i.summary, i.text, i.text_hash, 0, 0, {s["null_int"]},
+       'first', i.content
   FROM items i WHERE NOT EXISTS (SELECT 1 FROM revisions r WHERE r.item_id = i.id)"""
 
 

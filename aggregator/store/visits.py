@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from aggregator import errors, markup, model
-from aggregator.store import changes, items, matches, tables, tags
+from aggregator.store import changes, items, matches, revisions, tables, tags
 
 _items, _pages, _revisions = tables.items, tables.pages, tables.revisions
 
@@ -197,7 +197,12 @@ def _texts(visit: model.Visit, draft: model.Draft) -> dict[str, Any]:
         values["language"] = draft.language
     if not item.image and draft.image:
         values["image"] = draft.image
-    if item.date_source == model.DateSource.FIRST_SEEN and draft.published_at:
+    # A page whose date is later than our first sight of it tells of an update.
+    if (
+        item.date_source == model.DateSource.FIRST_SEEN
+        and draft.published_at
+        and draft.published_at <= item.first_seen_at
+    ):
         values |= {"published_at": draft.published_at, "date_source": model.DateSource.PAGE}
     return values
 
@@ -211,14 +216,31 @@ def _revise(conn: Connection, visit: model.Visit, draft: model.Draft) -> bool:
         if item.state == model.ItemState.PENDING and visit.state in _SETTLED:
             changes.tell(conn, "text", [item.id], visit.at)
         return False
-    items.keep_originals(conn, [item.id])
+    revisions.keep_originals(conn, [item.id])
     added, removed = markup.changed_words(item.text or "", draft.text)
-    told = {"title": item.title, "summary": item.summary, "text": draft.text, "text_hash": draft.text_hash}
-    conn.execute(
-        insert(_revisions).values(item_id=item.id, at=visit.at, origin=origin, added=added, removed=removed, **told)
-    )
+    text = {"text": draft.text, "text_hash": draft.text_hash}
+    if origin == "feed" and (version := _same_edit(conn, item)) is not None:
+        conn.execute(update(_revisions).where(_revisions.c.id == version).values(text))
+    else:
+        told = {
+            "title": item.title,
+            "summary": item.summary,
+            "what": "text",
+            "added": added,
+            "removed": removed,
+            **text,
+        }
+        conn.execute(insert(_revisions).values(item_id=item.id, at=visit.at, origin=origin, **told))
     changes.tell(conn, "text", [item.id], visit.at)
     return True
+
+
+def _same_edit(conn: Connection, item: model.Item) -> int | None:
+    """The last revision, if it is the edit of the feed's content that this text was made of."""
+    last = select(_revisions).where(_revisions.c.item_id == item.id).order_by(_revisions.c.id.desc()).limit(1)
+    row = conn.execute(last).mappings().one()
+    same = row["what"] != "first" and row["content"] == item.content and row["text_hash"] == item.text_hash
+    return int(row["id"]) if same else None
 
 
 def _origin(extractor: str | None) -> str:

@@ -102,7 +102,7 @@ def _entry(one: Any) -> Facts:
     moments = [
         datetime.fromtimestamp(calendar.timegm(stamp), UTC) for stamp in stamps if stamp and stamp.tm_year >= 1970
     ]
-    date = next((at for at in moments if dates.EARLIEST <= at <= NOW + dates.AHEAD), None)
+    date = next((at for at in moments if dates.EARLIEST <= at <= NOW), None)
     contents = [each.get("value", "") for each in one.get("content", []) if each.get("type", "").startswith("text/")]
     return Facts(
         title=one.get("title", ""),

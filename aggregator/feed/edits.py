@@ -1,0 +1,121 @@
+"""Whether other words in an entry are an edit, what they change, and which edits are kept. Asks neither clock nor database."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from aggregator import markup, model
+
+# A version that was there in this time is not news when it returns.
+MEMORY = timedelta(days=30)
+# reader, src/reader/_updater.py: so often the same entry may be rewritten without a new date.
+REWRITES = 24
+# Feedbin: an edit of more than 50 visible characters is significant.
+_SIGNIFICANT = 50
+FIELDS = ("title", "summary", "content")
+
+# What counts, or tells the time since: it changes with every answer and says nothing new. Each number is looked at with the words
+# around it, which is ten times as fast as one pattern for all.
+_NUMBER = re.compile(r"\d[\d.,:\u00a0\u202f]*(?: ?[kKmM]\b)?")
+_NEXT = re.compile(r" ([^\W\d_]{2,12})\b( ago\b)?")
+_COUNTED = frozenset(
+    "comment comments view views read reads like likes reply replies reaction reactions watching kommentar kommentare aufrufe "
+    "commentaire commentaires vues comentario comentarios vistas".split()
+)
+_TIMES = frozenset("time times mal fois veces".split())
+_READ = re.compile(r"\b(?:read|viewed|shared|seen|gelesen|lu|leído) $", re.IGNORECASE)
+_SPANS = frozenset(
+    "sekunde sekunden minute minuten stunde stunden tag tagen seconde secondes minutes heure heures jour jours segundo segundos "
+    "minuto minutos hora horas día días".split()
+)
+_SINCE = re.compile(r"\b(?:vor|il y a|hace) $", re.IGNORECASE)
+_NAMED = re.compile(rf"\b(?:{'|'.join(_COUNTED)}|points|votes|shares|score) ?[:(] ?$", re.IGNORECASE)
+# They stand at the head or the foot of a text.
+_REACH = 500
+_STAMPS = ("pdated", "odified", "efreshed", "enerated")
+_STAMPED = re.compile(
+    r"\b(?i:updated|modified|refreshed|generated)(?: on| at)?:?(?: (?:\d[\d.,:]*|at|[A-Z][a-z]{2,8}[.,]{0,2})){0,4} $"
+)
+
+
+def steady(text: str) -> str:
+    """`text` without counters (`12 comments`) and stamps (`updated 10:35`, `5 minutes ago`)."""
+    if len(text) <= 2 * _REACH:
+        return _NUMBER.sub(_unless_counter, text)
+    return steady(text[:_REACH]) + text[_REACH:-_REACH] + steady(text[-_REACH:])
+
+
+def _unless_counter(number: re.Match[str]) -> str:
+    text, start = number.string, number.start()
+    before = text[max(0, start - 50) : start]
+    after = _NEXT.match(text, number.end())
+    return "#" if (after and _counts(before, after)) or _told(before) else number[0]
+
+
+def _counts(before: str, after: re.Match[str]) -> bool:
+    unit = after[1].lower()
+    if unit in _COUNTED or after[2]:
+        return True
+    return bool((unit in _TIMES and _READ.search(before)) or (unit in _SPANS and _SINCE.search(before)))
+
+
+def _told(before: str) -> bool:
+    if before.endswith((": ", "(", ":")):
+        return bool(_NAMED.search(before) or _STAMPED.search(before))
+    return any(stamp in before for stamp in _STAMPS) and _STAMPED.search(before) is not None
+
+
+def changed(item: model.KnownItem, entry: model.Entry) -> tuple[str, ...]:
+    """In which of the `FIELDS` the entry has other words than the item."""
+    found = []
+    for name in FIELDS:
+        old, new = getattr(item, name), getattr(entry, name)
+        if old != new and steady(_words(name, old)) != steady(_words(name, new)):
+            found.append(name)
+    return tuple(found)
+
+
+def version(title: str, summary: str, content: str) -> str:
+    """32 hex characters that two versions have in common if their words are the same."""
+    words = (steady(title), steady(summary), steady(markup.text(content)))
+    return hashlib.sha256("\x00".join(words).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def words(seen: model.SeenItem) -> tuple[str, str]:
+    """The words before and after in all fields that changed."""
+    before = " ".join(_words(name, getattr(seen.item, name)) for name in seen.what)
+    return before, " ".join(_words(name, getattr(seen.entry, name)) for name in seen.what)
+
+
+def _words(name: str, text: str) -> str:
+    return markup.text(text) if name == "content" else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """A version that is kept: its `version`, None for one whose feed's words are unknown, and since when."""
+
+    version: str | None
+    at: datetime
+
+
+def left_alone(seen: model.SeenItem, past: Sequence[Past], now: datetime, *, redated: bool) -> str | None:
+    """Why this edit is no version of its own, in words; None if it is one.
+
+    A version that was there before is kept once more, for an edit may be taken back; what returns after that goes in turns. `redated`:
+    the publisher gave the entry a new date. Without one it may be rewritten `REWRITES` times, and then only by more than a few words.
+    """
+    recent = [one.version for one in past if one.version and now - one.at <= MEMORY]
+    if version(seen.entry.title, seen.entry.summary, seen.entry.content) in recent and len(set(recent)) < len(recent):
+        return f"{len(set(recent))} versions in turn"
+    if len(past) > REWRITES and not redated and not _significant(seen):
+        return f"rewritten more than {REWRITES} times by a few characters, without a new date"
+    return None
+
+
+def _significant(seen: model.SeenItem) -> bool:
+    before, after = words(seen)
+    old, new = (set(_NUMBER.sub("", text).split()) for text in (before, after))
+    return sum(map(len, new - old)) > _SIGNIFICANT

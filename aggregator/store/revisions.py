@@ -1,0 +1,120 @@
+"""The versions of items: which edits are one, and writing them down with what they changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, bindparam, insert, select, update
+
+from aggregator import markup, model
+from aggregator.feed import edits
+from aggregator.store import changes, tables
+
+_items, _sightings, _revisions = tables.items, tables.sightings, tables.revisions
+
+
+def judge(conn: Connection, decision: model.Decision, now: datetime) -> model.Decision:
+    """`decision` with what is to be left alone of its edits, and with the new dates that the publisher gave the others."""
+    ids = [seen.item.id for seen in decision.seen if seen.what or seen.readdressed]
+    if not ids:
+        return decision
+    past, dates = _past(conn, ids), _dates(conn, ids)
+    judged = []
+    for seen in decision.seen:
+        if seen.what or seen.readdressed:
+            redated = _redated(seen.entry, *dates[seen.item.id])
+            versions = past.get(seen.item.id, ())
+            alone = edits.left_alone(seen, versions, now, redated=redated is not None) if seen.what else None
+            judged.append(replace(seen, alone=alone, redated=redated))
+        else:
+            judged.append(seen)
+    return replace(decision, seen=tuple(judged))
+
+
+def _past(conn: Connection, ids: Sequence[int]) -> Mapping[int, Sequence[edits.Past]]:
+    told = select(_revisions.c.item_id, _revisions.c.at, _revisions.c.version_hash)
+    of_feed = and_(
+        _revisions.c.item_id.in_(ids), (_revisions.c.origin == "feed") | _revisions.c.version_hash.is_not(None)
+    )
+    found: dict[int, list[edits.Past]] = {}
+    for row in conn.execute(told.where(of_feed).order_by(_revisions.c.id)):
+        found.setdefault(row.item_id, []).append(edits.Past(version=row.version_hash, at=row.at))
+    return found
+
+
+def _dates(conn: Connection, ids: Sequence[int]) -> Mapping[int, tuple[datetime, datetime | None]]:
+    rows = conn.execute(select(_items.c.id, _items.c.published_at, _items.c.updated_at).where(_items.c.id.in_(ids)))
+    return {row.id: (row.published_at, row.updated_at) for row in rows}
+
+
+def _redated(
+    entry: model.Entry, published_at: datetime, updated_at: datetime | None
+) -> tuple[datetime, str | None] | None:
+    """The publisher's new date, with its words: the first date of publication stays, whichever of the two was moved."""
+    told = ((entry.updated_at, entry.updated_raw), (entry.published_at, entry.published_raw))
+    newest = max(((at, raw) for at, raw in told if at is not None), key=lambda one: one[0], default=None)
+    return newest if newest and newest[0] > (updated_at or published_at) else None
+
+
+def write(conn: Connection, seen: Sequence[model.SeenItem], now: datetime) -> None:
+    """A revision for each of these edits, and a word to those who follow the changes."""
+    if not seen:
+        return
+    ids = [one.item.id for one in seen]
+    keep_originals(conn, ids)
+    texts = conn.execute(select(_items.c.id, _items.c.text, _items.c.text_hash).where(_items.c.id.in_(ids))).all()
+    text_of = {row.id: (row.text, row.text_hash) for row in texts}
+    conn.execute(insert(_revisions), [_revision(one, *text_of[one.item.id], now) for one in seen])
+    retitled = {one.item.id for one in seen if "title" in one.what}
+    changes.tell(conn, "title", [item_id for item_id in ids if item_id in retitled], now)
+    changes.tell(conn, "text", [item_id for item_id in ids if item_id not in retitled], now)
+
+
+def _revision(seen: model.SeenItem, text: str | None, text_hash: str | None, now: datetime) -> dict[str, Any]:
+    entry = seen.entry
+    added, removed = markup.changed_words(*edits.words(seen))
+    told = {"title": entry.title, "summary": entry.summary, "text": text, "text_hash": text_hash}
+    of_feed = {
+        "what": ", ".join(seen.what),
+        "content": entry.content if "content" in seen.what else None,
+        "version_hash": edits.version(entry.title, entry.summary, entry.content),
+    }
+    return {"item_id": seen.item.id, "at": now, "origin": "feed", "added": added, "removed": removed, **told, **of_feed}
+
+
+def keep_originals(conn: Connection, item_ids: Sequence[int]) -> None:
+    """Before an item's first change: its first version becomes a revision too, so that its history is whole.
+    Items that never change have none and cost nothing."""
+    unrevised = select(_items).where(
+        _items.c.id.in_(item_ids), ~select(_revisions.c.id).where(_revisions.c.item_id == _items.c.id).exists()
+    )
+    rows = conn.execute(unrevised).mappings().all()
+    if rows:
+        conn.execute(insert(_revisions), [_original(row) for row in rows])
+
+
+def _original(row: RowMapping) -> dict[str, Any]:
+    origin = "page" if row["extractor"] and row["extractor"] != "feed" else "feed"
+    told = {key: row[key] for key in ("title", "summary", "text", "text_hash", "content")}
+    version = edits.version(row["title"], row["summary"], row["content"])
+    first = {"at": row["first_seen_at"], "origin": origin, "added": 0, "removed": 0, "what": "first"}
+    return {"item_id": row["id"], "version_hash": version, **first, **told}
+
+
+def follow(conn: Connection, source_id: int, seen: Sequence[model.SeenItem], now: datetime) -> None:
+    """The items say what their feed says, without a version, a word or a visit for it; once, the sighting says why."""
+    if not seen:
+        return
+    shown = ("title", "summary", "content")
+    rows = [{"of": one.item.id, **{f"new_{key}": getattr(one.entry, key) for key in shown}} for one in seen]
+    words: dict[str, Any] = {key: bindparam(f"new_{key}") for key in shown}
+    conn.execute(update(_items).where(_items.c.id == bindparam("of")).values(words), rows)
+    notes = [
+        {"of": one.item.id, "said": f"{one.alone}, since {now:%Y-%m-%d %H:%M} UTC: such edits are left alone"}
+        for one in seen
+    ]
+    mine = and_(
+        _sightings.c.item_id == bindparam("of"), _sightings.c.source_id == source_id, _sightings.c.note.is_(None)
+    )
+    conn.execute(update(_sightings).where(mine).values(note=bindparam("said")), notes)
