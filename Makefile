@@ -31,7 +31,7 @@ format: $(VENV)/.installed-dev ## Format the code and mend what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.installed-dev ## Time whole runs over the recorded sites in ../shared (smaller: make bench ARGS=--quick)
+bench: $(VENV)/.installed-dev ## Time whole runs over the recorded sites in ../shared (shorter: ARGS=--quick)
 	$(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove .venv and caches; data/ stays

@@ -22,8 +22,6 @@ from aggregator.store import db, sources, tables
 from tests import make
 from tests.conftest import create_database
 
-ROOT = Path(__file__).parent.parent
-
 
 def test_the_migrations_make_exactly_the_declared_tables(store: db.Store) -> None:
     with store.read() as conn:
@@ -324,7 +322,7 @@ def test_a_schema_made_apart_outlives_nobody_who_was_killed(tmp_path: Path) -> N
     url = f"sqlite:///{tmp_path}/corpus.db"
     code = f"from aggregator.store import db\nif __name__ == '__main__': print('on', flush=True); db.upgrade_apart({url!r})"
     (tmp_path / "upgrading.py").write_text(code)
-    process = subprocess.Popen([sys.executable, str(tmp_path / "upgrading.py")], stdout=subprocess.PIPE, cwd=ROOT)
+    process = subprocess.Popen([sys.executable, str(tmp_path / "upgrading.py")], stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
     time.sleep(0.3)

@@ -31,16 +31,31 @@ from tests.hostile.case import WELL, Case, Item, Poll, Result
 pytestmark = pytest.mark.slow
 
 # Every poll that is due has been made by then, or something is wrong.
-LONGEST = float(os.environ.get("HOSTILE_SECONDS", "240"))
+LONGEST = float(os.environ.get("HOSTILE_SECONDS", "170"))
 SHORTEST = min(60.0, LONGEST)
 SEATS = int(os.environ.get("HOSTILE_SEATS", "64"))
 # Of each source that behaves.
 POLLS = 6
 MEGABYTE = 1 << 20
-# What is aimed at is printed beside what was measured; a busy machine must not fail a change, so the test refuses only what no noise
-# explains: MB of the daemon, seconds (p99) of polls and of the event loop.
-MEMORY_AIM, LATE_AIM, LAG_AIM = 150, 2, 0.05
-MEMORY_WORST, LATE_WORST, LAG_WORST = 220, 8, 1.0
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """At most: MB of the daemon; seconds that polls and the event loop are late (p99), and that the whole takes."""
+
+    memory: int
+    late: float
+    lag: float
+    seconds: float
+
+
+AIM = Bounds(memory=150, late=2, lag=0.05, seconds=150)
+# Not reached yet: the lag on either, and memory on Postgres, where the threads of psycopg and SQLAlchemy hold the interpreter. These bounds are
+# a little above what was measured.
+BOUNDS = {
+    "sqlite": Bounds(memory=150, late=2, lag=0.25, seconds=150),
+    "postgres": Bounds(memory=175, late=4, lag=0.25, seconds=200),
+}
 
 
 # ---------------------------------------------------------------------------------------------------- the run
@@ -67,8 +82,9 @@ class Memory:
 
 @dataclass
 class Run:
-    """What a run left behind."""
+    """What a run left behind, and what it must keep to."""
 
+    bounds: Bounds
     results: Mapping[str, Result]
     healthy: list[list[Poll]]
     memory: Memory
@@ -126,7 +142,7 @@ def _ask(config: Path, path: str) -> tuple[int, str]:
         return answer.status, answer.read().decode()
 
 
-def _play(folder: Path, database: str) -> Run:
+def _play(folder: Path, database: str, bounds: Bounds) -> Run:
     with server.start(folder) as site, (folder / "log.jsonl").open("w") as log:
         config = _configure(folder, site, database)
         environment = {key: value for key, value in os.environ.items() if not key.startswith("AGGREGATOR_")}
@@ -151,6 +167,7 @@ def _play(folder: Path, database: str) -> Run:
         told = site.log()
     results, healthy = _read(database, told["asked"])
     return Run(
+        bounds=bounds,
         results=results,
         healthy=healthy,
         memory=memory,
@@ -263,7 +280,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("hostile")
     postgres = request.param == "postgres"
     database = create_database(request.getfixturevalue("postgres")) if postgres else f"sqlite:///{folder}/corpus.db"
-    return _play(folder, database)
+    return _play(folder, database, BOUNDS[request.param])
 
 
 def test_there_are_enough_cases_and_each_has_a_name_of_its_own() -> None:
@@ -283,7 +300,7 @@ def test_a_case_ends_as_it_must(run: Run, case: Case) -> None:
 
 def test_nothing_is_left_undone(run: Run) -> None:
     assert run.unfinished == []
-    assert run.seconds < LONGEST + 30
+    assert run.seconds < run.bounds.seconds
 
 
 def test_nobody_touched_what_is_forbidden(run: Run) -> None:
@@ -337,12 +354,12 @@ def test_foreign_words_make_no_metric(run: Run) -> None:
 
 def test_memory_stays_within_its_bounds(run: Run) -> None:
     told = (
-        f"daemon {run.memory.daemon / MEGABYTE:.0f} MB (aim {MEMORY_AIM}), worker {run.memory.child / MEGABYTE:.0f} MB"
+        f"daemon {run.memory.daemon / MEGABYTE:.0f} MB (aim {AIM.memory}), worker {run.memory.child / MEGABYTE:.0f} MB"
     )
     print(told)  # noqa: T201
 
     assert run.memory.samples > 10
-    assert run.memory.daemon < MEMORY_WORST * MEGABYTE
+    assert run.memory.daemon < run.bounds.memory * MEGABYTE
     assert run.memory.child < 512 * MEGABYTE
 
 
@@ -354,10 +371,10 @@ def test_sources_that_behave_are_polled_on_time(run: Run) -> None:
         if before.next_at is not None
     )
     p99 = late[int(len(late) * 0.99)]
-    print(f"{len(late)} polls; late by {p99:g} s (p99; aim {LATE_AIM}), {late[-1]:g} s (most)")  # noqa: T201
+    print(f"{len(late)} polls; late by {p99:g} s (p99; aim {AIM.late}), {late[-1]:g} s (most)")  # noqa: T201
 
     # `at` and `next_at` are whole seconds.
-    assert p99 < LATE_WORST
+    assert p99 < run.bounds.late
 
 
 def test_sources_that_behave_lose_nothing(run: Run) -> None:
@@ -374,9 +391,9 @@ def test_the_event_loop_is_never_held_up(run: Run) -> None:
     buckets = _buckets(run.metrics, "aggregator_loop_lag_seconds")
     total = buckets[float("inf")]
     p99 = min(bound for bound, count in buckets.items() if count >= 0.99 * total)
-    print(f"{total:.0f} measurements; lag at most {p99:g} s (p99; aim {LAG_AIM}); {buckets}")  # noqa: T201
+    print(f"{total:.0f} measurements; lag at most {p99:g} s (p99; aim {AIM.lag}); {buckets}")  # noqa: T201
 
-    assert p99 <= LAG_WORST
+    assert p99 <= run.bounds.lag
 
 
 def _buckets(text: str, name: str) -> dict[float, float]:
