@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -14,6 +15,10 @@ from aggregator.store import db
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 _numbers = itertools.count(1)
+
+# The same examples at every run: what a run finds is then what the change did. To search on: --hypothesis-profile=default.
+hypothesis.settings.register_profile("steady", derandomize=True)
+hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

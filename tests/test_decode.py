@@ -103,7 +103,7 @@ def test_a_second_member_that_was_cut_is_an_error() -> None:
     assert caught.value.code == "encoding_cut"
 
 
-@pytest.mark.parametrize("wire", [TEXT, gzip.compress(TEXT)[:-8] + b"\0" * 8])
+@pytest.mark.parametrize("wire", [TEXT, gzip.compress(TEXT, mtime=0)[:-8] + b"\0" * 8])
 def test_a_body_that_is_not_what_it_claims_or_has_a_wrong_checksum_is_an_error(wire: bytes) -> None:
     for coding in ("gzip", "br", "zstd"):
         with pytest.raises(errors.TransportError) as caught:

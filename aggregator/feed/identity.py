@@ -31,6 +31,7 @@ _WORDY, _TELLING = 5, 40
 _INDEX = frozenset(
     f"{name}.{ending}" for name in ("index", "default") for ending in "html htm shtml php asp aspx jsp cfm".split()
 )
+_NO_STEP = ("", ".", "..")
 _AMP_ENDS = (".amp", ".amp.html", ".amp.htm")
 # A last step that looks like an article's: the word `amp` alone may be a subject.
 _SLUG = re.compile(r"[-_.\d]")
@@ -95,9 +96,13 @@ def _unescaped(url: str) -> str:
 
 
 def _host(authority: str) -> str:
-    host = authority.rpartition("@")[2].rstrip(".")
+    """The host without what does not tell articles apart; empty for what no name in the DNS is like."""
+    host = authority.rpartition("@")[2]
+    if ".." in host or "&" in host:
+        return ""
     if host.endswith((":80", ":443")):
         host = host.rpartition(":")[0]
+    host = host.removesuffix(".")
     while host.startswith(_SAME_HOST) and "." in (rest := host.partition(".")[2]):
         host = rest
     return host.replace(".m.wiki", ".wiki") if ".m.wiki" in host else host
@@ -106,10 +111,11 @@ def _host(authority: str) -> str:
 def _steps(path: str) -> list[str]:
     if not _PLAIN_PATH.fullmatch(path):
         path = _SESSION.sub("", "/".join(_encoded(step, _SAFE) for step in path.split("/")))
-    steps = [step for step in path.split("/") if step]
+    # Steps of dots are left where a session id was cut off; the URL standard leaves none.
+    steps = [step for step in path.split("/") if step not in _NO_STEP]
     while steps:
         last = steps[-1].lower()
-        if last in _INDEX or (last == "amp" and len(steps) > 1 and _SLUG.search(steps[-2])):
+        if last in _INDEX or last in _NO_STEP or (last == "amp" and len(steps) > 1 and _SLUG.search(steps[-2])):
             steps.pop()
         elif last.endswith(_AMP_ENDS) and len(last) > len(".amp.html"):
             steps[-1] = steps[-1].replace(".amp", "").replace(".AMP", "")
