@@ -246,16 +246,13 @@ def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now
 
 
 def latest_times(conn: Connection, source_id: int, count: int = 30) -> list[datetime]:
-    """When the latest items of a source were published, for those whose feed says so; newest first."""
+    """When the latest items of a source were published, or first seen, for those whose feed does not say; newest first."""
     return list(conn.execute(_LATEST, {"source_id": source_id, "count": count}).scalars())
 
 
 _LATEST = (
     select(_items.c.published_at)
-    .where(
-        _items.c.source_id == bindparam("source_id"),
-        _items.c.date_source.in_((model.DateSource.PUBLISHED, model.DateSource.UPDATED)),
-    )
+    .where(_items.c.source_id == bindparam("source_id"))
     .order_by(_items.c.published_at.desc())
     .limit(bindparam("count"))
 )
