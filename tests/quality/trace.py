@@ -43,7 +43,7 @@ class Version:
     @cached_property
     def said(self) -> tuple[str, str]:
         """What a reader would read."""
-        return plain(self.title), plain(re.sub(r"<[^>]*>", " ", self.words))
+        return plain(re.sub(r"</?\w[^>]*>", "", self.title)), plain(re.sub(r"<[^>]*>", " ", self.words))
 
     def item(self) -> str:
         stamp = f"<pubDate>{escape(self.dated)}</pubDate>" if self.dated else ""
