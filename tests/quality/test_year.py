@@ -165,7 +165,9 @@ class Year:
             self.rows["revisions"] = conn.execute(select(tables.revisions)).mappings().all()
             gaps = select(names, tables.gaps).join_from(tables.gaps, tables.sources)
             self.rows["gaps"] = conn.execute(gaps).mappings().all()
-            self.rows["polls"] = conn.execute(select(names, tables.polls).join_from(tables.polls, tables.sources)).mappings().all()
+            self.rows["polls"] = (
+                conn.execute(select(names, tables.polls).join_from(tables.polls, tables.sources)).mappings().all()
+            )
 
     def of(self, what: str, name: str) -> list[RowMapping]:
         """The rows of one source."""
@@ -214,8 +216,10 @@ def year(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.
         shutil.copy(request.getfixturevalue("_sqlite_template"), path)
         url = f"sqlite:///{path}"
     import os, pickle
+
     if os.path.exists("/tmp/y.pkl") and "CACHED" in os.environ:
-        with open("/tmp/y.pkl","rb") as fh: served, rows, health, seconds = pickle.load(fh)
+        with open("/tmp/y.pkl", "rb") as fh:
+            served, rows, health, seconds = pickle.load(fh)
         return Year({feed.name: feed for feed in feeds}, url, served, health, rows, seconds)
     told = Year({feed.name: feed for feed in feeds}, url)
     store, began = db.Store(url), time.perf_counter()
@@ -232,7 +236,16 @@ def year(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.
     told.seconds = time.perf_counter() - began
     told.read(store)
     store.close()
-    with open("/tmp/y.pkl","wb") as fh: pickle.dump((told.served, {k:[dict(r) for r in v] for k,v in told.rows.items()}, {k:dict(v) for k,v in told.health.items()}, told.seconds), fh)
+    with open("/tmp/y.pkl", "wb") as fh:
+        pickle.dump(
+            (
+                told.served,
+                {k: [dict(r) for r in v] for k, v in told.rows.items()},
+                {k: dict(v) for k, v in told.health.items()},
+                told.seconds,
+            ),
+            fh,
+        )
     return told
 
 
@@ -311,7 +324,10 @@ def test_every_edit_is_a_revision_and_the_item_says_what_its_feed_says(year: Yea
         for row in year.of("seen", feed.name):
             if row["owner"] != row["source_id"]:
                 continue
-            told, kept = said[trace.folded(row["guid"])], [one for one in revisions[row["item_id"]] if one["what"] != "first"]
+            told, kept = (
+                said[trace.folded(row["guid"])],
+                [one for one in revisions[row["item_id"]] if one["what"] != "first"],
+            )
             where = (feed.name, row["guid"])
             assert trace.plain(row["title"]) == told[-1][0], where
             if row["note"]:
