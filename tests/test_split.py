@@ -72,6 +72,15 @@ def test_entries_are_found_in_every_format_whatever_their_prefix(document: str) 
     assert _spans(document.format(" ".join(entries))) == [entry.encode() for entry in entries]
 
 
+def test_an_empty_element_does_not_end_with_what_it_is_in() -> None:
+    """expat is past an empty element when it says that it ended: what stands there may be the end of its parent."""
+    last = _outline("<rss><channel><item/></channel></rss>")
+    (counter,) = _outline(f"<rss {SLASH}><channel><item><slash:comments/></item></channel></rss>").parts
+
+    assert (last.parts[0].end - last.parts[0].start, last.without({1})) == (7, b"<rss><channel></channel></rss>")
+    assert [end - start for start, end in counter.left_out] == [len("<slash:comments/>")]
+
+
 @pytest.mark.parametrize(
     "document",
     [

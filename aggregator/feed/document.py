@@ -82,6 +82,7 @@ _CUT = frozenset(
 )
 _ENTRY_END = re.compile(r"</(?:[\w.-]+:)?(?:item|entry)\s*>", re.IGNORECASE)
 _ENTRY_START = re.compile(r"<(?:[\w.-]+:)?(?:item|entry)[\s>]", re.IGNORECASE)
+_AFTER_NAME = frozenset({b">", b" ", b"\t", b"\r", b"\n"})
 _ROOT_END = re.compile(r"</(?:[\w.-]+:)?(?:rss|feed|rdf|channel)\s*>", re.IGNORECASE)
 
 
@@ -272,16 +273,19 @@ class _Outline:
         if self._is_entry(name):
             self.entries += 1
             if self.entries <= self._most:
-                self.end = end_of_tag(self.data, self._parser.CurrentByteIndex)
+                self.end = end_of_tag(self.data, self._parser.CurrentByteIndex, name.encode())
                 self.unclosed = tuple(self._open)
 
     def _is_entry(self, name: str) -> bool:
         return len(self._open) < _DEEPEST_ENTRY and _local(name) in _ENTRIES
 
 
-def end_of_tag(data: bytes, at: int) -> int:
-    """Where the tag ends that ended an element when expat was `at`; of an empty element it has read the tag by then."""
-    return data.index(b">", at) + 1 if data.startswith(b"</", at) else at
+def end_of_tag(data: bytes, at: int, name: bytes) -> int:
+    """Where the tag ends that ended the element `name`, as it is written, when expat was `at`. Of an empty element it has read the tag by
+    then: what follows is the end of another, if any."""
+    after = at + 2 + len(name)
+    own = data.startswith(b"</" + name, at) and data[after : after + 1] in _AFTER_NAME
+    return data.index(b">", at) + 1 if own else at
 
 
 def _whole_entries(text: str, root: str, most_entries: int) -> Document:

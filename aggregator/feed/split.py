@@ -76,6 +76,8 @@ _LONGEST_ASSET = 500
 _MOST_QUERIES = 500
 # hnrss.org, and its many copies, write the points and comments of Hacker News into the description.
 _HACKER_NEWS = re.compile(rb"(Points|# Comments): \d+")
+# An element's name as it stands in its tags.
+_WRITTEN = re.compile(rb"[^\s/>]+")
 _SPACES = re.compile(rb"xmlns(?::([\w.-]+))?\s*=\s*[\"']([^\"']*)[\"']")
 # feedparser goes by these addresses, whatever prefix they have.
 _KNOWN_SPACES = frozenset({b"http://www.w3.org/1999/xhtml", b"http://www.w3.org/2005/Atom"})
@@ -309,7 +311,7 @@ class _Pass:
                 self._release(entry, *self._held[1:])
             self._depth -= 1
         elif entry is not None:
-            entry.end, self._entry = self._end(), None
+            entry.end, self._entry = self._end(entry.start), None
             if len(self.entries) < self._most:
                 self.entries.append(entry)
             else:
@@ -318,11 +320,11 @@ class _Pass:
         else:
             self._ancestors.pop()
             if not self._ancestors:
-                self._bounds = (self._bounds[0], self._end())
+                self._bounds = (self._bounds[0], self._end(self._bounds[0]))
 
     def _release(self, entry: _Entry | None, start: int, kind: _Kind) -> None:
         self._held = None
-        span = (start, self._end())
+        span = (start, self._end(start))
         if entry is None:
             self._left_out.append(span)
         elif kind is _Kind.GUID:
@@ -339,8 +341,10 @@ class _Pass:
     def _doctype(self, *_: object) -> None:
         raise _RefusedError
 
-    def _end(self) -> int:
-        return document.end_of_tag(self.data, self._parser.CurrentByteIndex)
+    def _end(self, start: int) -> int:
+        """Where the element ends that began at `start`, and has ended just now."""
+        name = _WRITTEN.match(self.data, start + 1)
+        return document.end_of_tag(self.data, self._parser.CurrentByteIndex, name[0] if name else b"")
 
     def _kind(self, name: str) -> _Kind:
         local = name.rpartition(" ")[2].lower()
