@@ -29,6 +29,8 @@ from aggregator.store import changes, revisions, shown, tables
 _items, _sightings = tables.items, tables.sightings
 # Of a feed whose items all have one date, so many are looked at for one that was moved.
 _MOST_OF_A_DATE = 50
+# Rows take several times the room of what they are made of: so many are made, and sent, at a time.
+_AT_ONCE = 1_000
 
 
 def insert_new(conn: Connection, table: Table) -> Insert:
@@ -140,12 +142,19 @@ def write(conn: Connection, source: model.Source, decision: model.Decision, now:
 def _insert_items(
     conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime
 ) -> Mapping[str, int]:
-    if not new:
-        return {}
+    ids: dict[str, int] = {}
     # Sorted, so that two polls that meet wait for each other in one direction only.
-    rows = [_item_row(source, one, now) for one in sorted(new, key=lambda one: one.url_key)]
-    returned = conn.execute(_inserting(conn.dialect.name), rows)
-    ids: dict[str, int] = {url_key: item_id for item_id, url_key in returned}
+    ordered = sorted(new, key=lambda one: one.url_key)
+    for start in range(0, len(ordered), _AT_ONCE):
+        ids |= _insert_part(conn, source, ordered[start : start + _AT_ONCE], now)
+    return ids
+
+
+def _insert_part(
+    conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime
+) -> Mapping[str, int]:
+    rows = [_item_row(source, one, now) for one in new]
+    ids = {url_key: item_id for item_id, url_key in conn.execute(_inserting(conn.dialect.name), rows)}
     if len(ids) < len(new):
         raise errors.ConflictError(f"{len(new) - len(ids)} items were stored by another poll at the same moment")
     sighted = [_sighting(source, ids[one.url_key], one.entry, one.matched_by, now) for one in new]
