@@ -110,7 +110,8 @@ class Backfiller:
         # A large page keeps others out of memory until it is stored.
         async with AsyncExitStack() as held:
             try:
-                walk, found = await self._look(walk, now, held)
+                walk = await self._prepared(walk)
+                found = await self._look(walk, now, held)
             except errors.AggregatorError as exc:
                 found = exc
             except Exception as exc:
@@ -147,13 +148,10 @@ class Backfiller:
 
     # ------------------------------------------------------------------------------------------------- the network
 
-    async def _look(self, walk: gaps.Backfill, now: datetime, held: AsyncExitStack) -> tuple[gaps.Backfill, _Looked]:
+    async def _look(self, walk: gaps.Backfill, now: datetime, held: AsyncExitStack) -> _Looked:
         trail = walk.trail
-        if trail.sitemap and trail.sitemaps is None:
-            walk = replace(walk, trail=replace(trail, sitemaps=await self._sitemaps(walk)))
-            trail = walk.trail
         if trail.sitemap:
-            return walk, await self._read_sitemap(walk, now, held)
+            return await self._read_sitemap(walk, now, held)
         request = reading.request(
             trail.step.url if trail.step is not None else walk.source.feed_url,
             self._configured.get(walk.source.name),
@@ -163,26 +161,36 @@ class Backfiller:
         )
         # The operator asked for the feed, which names its own pages; others are a guess of ours.
         guessed = trail.method == model.DiscoveredBy.PAGED
-        response = await self._fetcher.fetch(replace(request, heed_robots=guessed), held)
+        response = await self._fetched(walk, replace(request, heed_robots=guessed), held)
         feed = await self._intake.parse(response, now)
-        return walk, _Looked(url=response.url, page=archive.Page(url=response.url, feed=feed, headers=response.headers))
+        return _Looked(url=response.url, page=archive.Page(url=response.url, feed=feed, headers=response.headers))
 
     def _sitemap_request(self, walk: gaps.Backfill, url: str) -> model.Request:
         configured = self._configured.get(walk.source.name)
         request = reading.request(url, configured, self._settings.http, validators=model.Validators(), heed_pause=True)
         return replace(request, accept=_ACCEPT_SITEMAP, heed_robots=True)
 
-    async def _sitemaps(self, walk: gaps.Backfill) -> tuple[archive.Sitemap, ...]:
-        """Those that robots.txt names, else those that are usual; the likely ones first."""
-        root = walk.trail.step.url if walk.trail.step is not None else walk.source.feed_url
+    async def _fetched(self, walk: gaps.Backfill, request: model.Request, held: AsyncExitStack) -> model.Response:
+        response, trail = await self._fetcher.fetch(request, held), walk.trail
+        if trail.step is not None and archive.at_home(trail, request.url) and not archive.at_home(trail, response.url):
+            said = f"leads to another host ({identity.host_of(response.url)})"
+            raise errors.BlockedError(said, code="other_host", url=response.url)
+        return response
+
+    async def _prepared(self, walk: gaps.Backfill) -> gaps.Backfill:
+        """The walk, which knows which sitemaps there are once it comes to them: those that robots.txt names, else the usual ones."""
+        trail = walk.trail
+        if trail.step is None or not trail.sitemap or trail.sitemaps is not None:
+            return walk
+        root = trail.step.url
         named = await self._fetcher.sitemaps(self._sitemap_request(walk, root))
-        return archive.sitemaps(walk.trail, named, root)
+        return replace(walk, trail=replace(trail, sitemaps=archive.sitemaps(trail, named, root)))
 
     async def _read_sitemap(self, walk: gaps.Backfill, now: datetime, held: AsyncExitStack) -> _Looked:
         trail = walk.trail
         if not trail.sitemaps:
             return _Looked(url="")
-        response = await self._fetcher.fetch(self._sitemap_request(walk, trail.sitemaps[0].url), held)
+        response = await self._fetched(walk, self._sitemap_request(walk, trail.sitemaps[0].url), held)
         known = await asyncio.to_thread(self._known, walk.source.id)
         since = walk.since
         believed = max(_FEWEST_BELIEVED, _BELIEVED * walk.expected)

@@ -23,7 +23,8 @@ def missed(source: model.Source, feed: model.ParsedFeed, decision: model.Decisio
 
     Entries that are items of this source, under whatever guid or address, are shared; those that only other sources have shown are not.
     There is none to speak of where nothing came before: at a first poll, after an empty document, at another URL. A feed of up to
-    three entries has one only if its rate says that it showed more than that.
+    three entries, which may replace all of them as a matter of course, has none where its rate says that it published no more; nor has
+    one of a single entry whose rate is not known yet.
     """
     before, since = source.shown, source.last_success_at
     if source.last_new_at is None or since is None or decision.shared or not feed.size:
@@ -31,7 +32,7 @@ def missed(source: model.Source, feed: model.ParsedFeed, decision: model.Decisio
     if before is not None and (before.url != source.feed_url or before.size == 0):
         return None
     estimated = _estimated(source, feed, since, now)
-    if feed.size <= _FEW and not estimated:
+    if (feed.size <= _FEW and estimated == 0) or (feed.size == 1 and estimated is None):
         return None
     shows = f"none of the {feed.size} entries was" if feed.size > 1 else "its only entry was not"
     reason = f"{shows} in the document before, {cadence.words(now - since)} earlier"

@@ -12,7 +12,7 @@ from aggregator import app, backfill, config, upkeep
 from aggregator.store import db
 from tests import scripted_web
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 START = datetime(2025, 9, 19, 12, tzinfo=UTC)
 
 

@@ -21,6 +21,8 @@ _PIECE = 65_536
 # Those of a whole site need four; a sitemap of images in news has six.
 _DEEPEST = 12
 _LONGEST_URL, _LONGEST_TITLE, _LONGEST_WORD = 4_096, 1_000, 100
+# `2025-09-18`
+_DAY = 10
 _MOST_CHILDREN = 1_000
 # Where sitemaps are, if robots.txt does not say: Google's examples, Yoast, WordPress 5.5.
 USUAL = ("/news-sitemap.xml", "/sitemap-news.xml", "/sitemap.xml", "/sitemap_index.xml", "/wp-sitemap.xml")
@@ -191,19 +193,21 @@ class _Reader:
 # ---------------------------------------------------------------------------------------------------- choosing
 
 
-def _floor(since: datetime | None) -> datetime | None:
-    """Many dates of sitemaps are mere days."""
-    return since.replace(hour=0, minute=0, second=0, microsecond=0) if since is not None else None
+def _late(stamp: dates.Stamp, since: datetime | None) -> bool:
+    """Whether it is from then or later; many dates of sitemaps are mere days."""
+    if since is None:
+        return True
+    mere_day = len((stamp.raw or "").strip()) <= _DAY
+    return stamp.at is not None and (stamp.at >= since or (mere_day and stamp.at.date() >= since.date()))
 
 
 def _children(listed: Sequence[_Listed], base: str, wanted: Wanted, now: datetime) -> tuple[str, ...]:
     """The sitemaps of an index that may have what is wanted: the likely ones first, of those the ones that changed last."""
-    floor, kept = _floor(wanted.since), []
+    kept = []
     for one in listed:
-        url, changed = entry.address(one.told["url"], base), one.stamp(now).at
-        if url is None or (floor is not None and changed is not None and changed < floor):
-            continue
-        kept.append((rank(url), -changed.timestamp() if changed is not None else 0.0, url))
+        url, stamp = entry.address(one.told["url"], base), one.stamp(now)
+        if url is not None and (stamp.at is None or _late(stamp, wanted.since)):
+            kept.append((rank(url), -stamp.at.timestamp() if stamp.at is not None else 0.0, url))
     return tuple(dict.fromkeys(url for order, _, url in sorted(kept) if order < NEVER))[:_MOST_CHILDREN]
 
 
@@ -228,7 +232,7 @@ class _Candidate:
 
 
 def _selected(listed: Sequence[_Listed], base: str, wanted: Wanted, now: datetime) -> Read:
-    likeness, floor = Likeness(wanted.articles), _floor(wanted.since)
+    likeness = Likeness(wanted.articles)
     kept: list[_Candidate] = []
     witnesses, changed, before = 0, 0, []
     for one in listed:
@@ -236,7 +240,7 @@ def _selected(listed: Sequence[_Listed], base: str, wanted: Wanted, now: datetim
         if url is None or not within(identity.host_of(url), wanted.home):
             continue
         candidate = _Candidate(url=url, stamp=one.stamp(now), told=one.told)
-        late = floor is None or (candidate.stamp.at is not None and candidate.stamp.at >= floor)
+        late = _late(candidate.stamp, wanted.since)
         key = identity.url_key(url) if wanted.before else ""
         if key in wanted.before:
             before.append(key)

@@ -81,7 +81,8 @@ SELECT s.id, s.name, s.url, s.feed_url, s.category, s.state, s.error_code, s.err
        (SELECT count(*) FROM polls p WHERE p.source_id = s.id AND p.origin = 'poll') AS polls,
        (SELECT count(*) FROM polls p WHERE p.source_id = s.id AND p.origin = 'poll' AND p.outcome = 'failed') AS polls_failed,
        (SELECT count(*) FROM gaps g WHERE g.source_id = s.id AND g.filled_at IS NULL) AS gaps_open,
-       (SELECT g.reason || coalesce('; ' || g.result, '') FROM gaps g
+       (SELECT g.reason || coalesce('; ' || coalesce(g.result, b.result), '')
+          FROM gaps g LEFT JOIN backfills b ON b.source_id = g.source_id
          WHERE g.source_id = s.id AND g.filled_at IS NULL ORDER BY g.id DESC LIMIT 1) AS gap,
        s.advice,
        (SELECT p.state || ': ' || p.reason FROM subscriptions p
