@@ -141,7 +141,7 @@ async def test_a_sitemap_fills_a_gap_where_the_feed_has_no_archive(site: Site) -
     assert [row["published_raw"] for row in rows] == [archives.at(n).isoformat() for n in range(101, 108)]
     gap = site.gap()
     assert gap["filled_at"] is not None
-    assert gap["result"] == "filled: 7 items on 5 pages, by sitemaps"
+    assert gap["result"] == "filled: 7 items on 6 pages, by sitemaps"
 
 
 async def test_robots_txt_names_the_sitemaps_and_an_index_leads_to_the_news(site: Site) -> None:
