@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from aggregator import __version__, app, checkup, config, daemon, diagnosis, errors, log, model
+from aggregator import __version__, app, checkup, config, daemon, diagnosis, errors, log, model, walking
 from aggregator.store import db, items, search, sources, trail
 
 # The last one as shells say it: ended by a signal.
@@ -232,6 +232,35 @@ def _poll_json(report: model.PollReport) -> dict[str, Any]:
     return told | {"took": round(report.took.total_seconds(), 3), "due": due}
 
 
+@cli.command()
+def backfill(
+    name: Annotated[str, typer.Argument(help="The source.")],
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Back to this day, also through pages that bring nothing new."),
+    ] = None,
+    max_pages: Annotated[int, typer.Option(min=1, max=10_000, help="How many pages are asked for at most.")] = 150,
+    config_file: ConfigFile = _DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Fetch what the feed of a source no longer shows: from its archive, its pages or, back to a date, the site's sitemaps.
+
+    It stops at the first page with nothing new, or at  --since; the next call goes on where --max-pages or Ctrl-C has stopped it. May run
+    beside the daemon, which fills the gaps that it notices by itself. Exit code 1 if it has to wait, as for a host that asks for it.
+    """
+    settings = _settings(config_file)
+    (source,) = _named(settings, [name])
+    walked = walking.walk(settings, source.name, since=since, most_pages=max_pages, err=err)
+    if as_json:
+        _json(walking.plain(walked))
+    else:
+        walking.show(out, walked)
+    if not walked.finished:
+        raise typer.Exit(STOPPED)
+    if walked.waits:
+        raise typer.Exit(SOME_FAILED)
+
+
 # ----------------------------------------------------------------------------------------------------- configuration
 
 
@@ -329,7 +358,9 @@ def status(config_file: ConfigFile = _DEFAULT, as_json: Json = False) -> None:
             str(row["items_pending"]),
             _when(row["last_new_at"]),
             _when(row["next_poll_at"]),
-            escape("\n".join(filter(None, [row["reason"] or row["due_reason"], _pushed(row["push"])]))),
+            escape(
+                "\n".join(filter(None, [row["reason"] or row["due_reason"], _pushed(row["push"]), _missed(row["gap"])]))
+            ),
         )
     out.print(table)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
@@ -338,6 +369,10 @@ def status(config_file: ConfigFile = _DEFAULT, as_json: Json = False) -> None:
 
 def _pushed(push: str | None) -> str | None:
     return f"push {push}" if push else None
+
+
+def _missed(gap: str | None) -> str | None:
+    return f"gap: {gap}" if gap else None
 
 
 @cli.command("search")

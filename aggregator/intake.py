@@ -11,9 +11,9 @@ from aggregator.store import Connection, db, gaps, items, revisions
 from aggregator.store import shown as known
 from aggregator.workers import Workers
 
-_CONFLICTS = 5
-
 T = TypeVar("T")
+
+_CONFLICTS = 5
 
 
 class Intake:
