@@ -141,6 +141,16 @@ def test_the_end_of_a_walk_has_its_reason() -> None:
     assert older == archive.End(why="page 2 is older than 2025-09-19 00:00 UTC", reached=True)
 
 
+def test_pages_that_the_feed_names_may_be_smaller_than_it_is() -> None:
+    trail = on(NEXT, page(1, 2, 3))
+    smaller = page(2, new=0, older=(("next", "https://news.example/feed/3"),))
+
+    assert isinstance(archive.after_page(trail, smaller, GAP), archive.Trail)
+    assert archive.after_page(trail, page(1, 2, 3), GAP) == archive.End(
+        why="page 2 shows the same entries as the feed", absent=True
+    )
+
+
 def test_a_walk_keeps_little_however_long_it_is() -> None:
     trail: archive.Trail | archive.End = on(PAGED, page(1, 2))
     for n in range(3, 10_003):

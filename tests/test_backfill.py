@@ -513,6 +513,86 @@ async def test_two_at_a_time_are_kept_apart(site: Site) -> None:
     assert site.gap()["filled_at"] is not None
 
 
+async def test_by_hand_back_to_a_date_sitemaps_are_read_too(site: Site) -> None:
+    listed = [article(site, n) for n in down(100, 1)]
+    foreign = ("http://elsewhere.example/2025/9-title", archives.at(99).isoformat(), "")
+    site.web.answers["/sitemap.xml"] = site.answer(sitemap(foreign, *listed))
+    await site.poll()
+
+    await site.by_hand()
+    assert "sitemaps are read only back to a date (--since)" in (site.reports[-1].said or "")
+    await site.by_hand(since=archives.at(80))
+
+    assert site.found_by() == {"feed": 5, "sitemap": 16}
+    assert site.rows("SELECT * FROM items WHERE host = 'elsewhere.example'") == []
+
+
+async def test_ten_thousand_pages_are_bounded_by_what_was_asked_for(site: Site) -> None:
+    paged_archive(site, size=1)
+    site.newest = 10_000
+    await site.poll()
+
+    await site.by_hand(since=archives.at(-20_000), pages=60)
+
+    assert len([target for target in site.asked() if "page" in target]) == 59
+    (walk,) = site.rows("SELECT pages, trail FROM backfills")
+    assert walk["pages"] == 60
+    assert len(str(walk["trail"])) < 3_000
+
+
+# ------------------------------------------------------------------------------------------------------- manners
+
+
+async def test_robots_txt_is_heeded_for_what_the_feed_does_not_name(site: Site) -> None:
+    wordpress(site)
+    site.web.answers["/robots.txt"] = scripted_web.Answer(
+        body=b"User-agent: *\nDisallow: /*?paged=\nDisallow: /*sitemap"
+    )
+    await site.miss(12)
+
+    await site.walk()
+
+    result = site.gap()["result"]
+    assert "?paged=: page 2: robots.txt of 127.0.0.1" in result
+    assert not [target for target in site.asked() if "paged" in target or "sitemap" in target]
+
+
+async def test_robots_txt_is_not_asked_for_pages_that_the_feed_names(site: Site) -> None:
+    paged_archive(site)
+    site.web.answers["/robots.txt"] = scripted_web.Answer(body=b"User-agent: *\nDisallow: /")
+    await site.miss(17)
+
+    await site.walk()
+
+    assert site.gap()["filled_at"] is not None
+    assert "/robots.txt" not in site.asked()
+
+
+async def test_a_page_that_leads_to_another_host_is_not_taken(site: Site) -> None:
+    site.head = lambda: '<atom:link rel="next" href="/page"/>'
+    site.web.answers["/page"] = scripted_web.moved(site.web.url("/elsewhere", host="localhost"))
+    site.web.answers["/elsewhere"] = site.answer(rss(down(50, 40), site.web))
+    await site.miss(12)
+
+    await site.walk()
+
+    assert "its archive: page 2: leads to another host (localhost)" in site.gap()["result"]
+    assert site.found_by() == {"feed": 10}
+
+
+async def test_a_poll_in_the_middle_of_a_walk_stores_nothing_twice(site: Site) -> None:
+    paged_archive(site)
+    await site.miss(32)
+    (claimed,) = site.app.engine._claim_walks(site.now, 1)
+    site.web.answers["/feed.xml"] = lambda _: site.answer(rss(down(site.newest, 96), site.web, site.head()))
+
+    await asyncio.gather(site.app.backfiller.run(claimed), site.app.engine.run_once(names=["News"], harvests=False))
+
+    assert site.titles() == site.all_of(96, 132)
+    assert site.rows("SELECT item_id FROM sightings GROUP BY item_id, source_id HAVING count(*) > 1") == []
+    assert site.gap()["filled_at"] is not None
+
+
 # ------------------------------------------------------------------------------------------------------- what is no gap
 
 

@@ -13,7 +13,7 @@ BEFORE = make.NOW - 10 * HOUR
 
 
 def missed(size: int, *, shared: int = 0, foreign: int = 0, **source: Any) -> overlap.Missed | None:
-    told = {"last_success_at": BEFORE, "last_new_at": BEFORE, "learned_gap": HOUR} | source
+    told: dict[str, Any] = {"last_success_at": BEFORE, "last_new_at": BEFORE, "learned_gap": HOUR} | source
     feed = model.ParsedFeed(version="rss20", entries=tuple(make.entry(n) for n in range(size)))
     new = tuple(model.NewItem(url_key=str(n), entry=make.entry(n)) for n in range(size - shared - foreign))
     seen = tuple(model.SeenItem(item=_known(n, shown=n < shared), entry=make.entry(n)) for n in range(shared + foreign))
