@@ -197,6 +197,7 @@ class Backfiller:
         wanted = sitemap.Wanted(
             home=trail.home,
             articles=known.urls,
+            known=frozenset(known.since),
             before=frozenset(key for key, at in known.since.items() if since is not None and at <= since),
             since=since,
             until=walk.source.last_success_at,

@@ -76,7 +76,7 @@ def test_dates_that_say_of_known_articles_that_they_changed_are_not_believed() -
 
     found = read(
         urlset(*map(url, ARTICLES), url(new(1)), url(new(2), more=news)),
-        sitemap.Wanted(home=WANTED.home, articles=ARTICLES, since=SINCE, before=before),
+        sitemap.Wanted(home=WANTED.home, articles=ARTICLES, since=SINCE, known=before, before=before),
     )
 
     assert [one.url for one in found.entries] == [new(2)]
@@ -200,3 +200,15 @@ def test_without_a_date_to_go_back_to_everything_like_an_article_counts() -> Non
     found = read(urlset(f"<url><loc>{new(1)}</loc></url>", url(new(2), "2001-01-01")), wanted)
 
     assert [one.url for one in found.entries] == [new(2), new(1)]
+
+
+def test_without_dates_it_cannot_be_told_what_was_missed() -> None:
+    undated = [f"<url><loc>{new(n)}</loc></url>" for n in range(3)]
+
+    found = read(urlset(*undated, url(new(7))))
+
+    assert [one.url for one in found.entries] == [new(7)]
+    assert found.doubt == "a sitemap gives no dates for 3 unknown addresses"
+    known = frozenset(identity.url_key(new(n)) for n in range(3))
+    wanted = sitemap.Wanted(home=WANTED.home, articles=ARTICLES, since=SINCE, known=known)
+    assert read(urlset(*undated, url(new(7))), wanted).doubt is None

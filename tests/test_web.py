@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert
 from starlette.testclient import TestClient
 
 from aggregator import config, metrics
-from aggregator.store import db, visits
+from aggregator.store import db, tables, visits
 from aggregator.web import page
 from tests import make
 
@@ -33,6 +34,14 @@ def test_the_front_page_shows_sources_and_items(client: TestClient) -> None:
     assert answer.status_code == 200
     assert "Source 1" in answer.text
     assert "2</b>items" in answer.text
+
+
+def test_a_gap_is_shown_with_what_became_of_it(client: TestClient, store: db.Store) -> None:
+    with store.begin() as conn:
+        row = {"source_id": 1, "from_at": make.NOW, "to_at": make.NOW, "reason": "none <b>known</b>"}
+        conn.execute(insert(tables.gaps).values(**row, result="not filled: no archive offered"))
+
+    assert "gap: none &lt;b&gt;known&lt;/b&gt;; not filled: no archive offered" in client.get("/").text
 
 
 def test_nothing_foreign_runs_on_the_page(client: TestClient) -> None:
