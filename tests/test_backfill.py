@@ -11,6 +11,7 @@ import pytest
 
 from aggregator import app, config, errors, upkeep
 from aggregator.engine import local
+from aggregator.feed import archive
 from tests import archives, scripted_web
 from tests.archives import HOUR, Site, down, rss
 
@@ -417,6 +418,25 @@ async def test_a_page_that_is_no_feed_ends_its_way(site: Site) -> None:
 
     assert "its archive: page 2: " in site.gap()["result"]
     assert "instead of a feed" in site.gap()["result"]
+
+
+async def test_a_mistake_of_ours_costs_the_page_not_the_walk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    paged_archive(site)
+    await site.miss(17)
+
+    def broken(*_: object) -> None:
+        raise ValueError("a mistake")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(archive, "after_page", broken)
+        await site.walk()
+    (walk,) = site.rows("SELECT * FROM backfills")
+
+    assert walk["result"].startswith("unexpected ValueError: a mistake; try 2 of 10 at ")
+    assert (walk["attempts"], walk["found"], site.found_by()) == (1, 0, {"feed": 10})
+    await site.walk(HOUR)
+    assert site.gap()["filled_at"] is not None
+    assert site.titles() == site.all_of(96, 117)
 
 
 async def test_what_is_fetched_afterwards_is_no_fresh_news(site: Site) -> None:
