@@ -720,7 +720,7 @@ async def test_a_round_polls_fills_gaps_and_then_harvests(site: Site) -> None:
 
 
 async def test_the_daemon_fills_gaps_by_itself(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "_BACKFILL_BELL", timedelta(milliseconds=50))
+    monkeypatch.setattr(local, "_BACKFILL_BELL", timedelta(milliseconds=500))
     paged_archive(site)
     await site.miss(17)
 
@@ -730,6 +730,11 @@ async def test_the_daemon_fills_gaps_by_itself(site: Site, monkeypatch: pytest.M
         while site.gap()["filled_at"] is None:
             await asyncio.sleep(0.05)
     assert site.titles() == site.all_of(96, 117)
+    # The last bell has rung, and what it began has ended, before the database is closed.
+    scheduler = site.app.engine._scheduler
+    assert scheduler is not None
+    scheduler.pause()
+    await asyncio.sleep(0.3)
 
 
 async def test_a_drain_in_the_middle_keeps_what_was_walked(site: Site) -> None:
