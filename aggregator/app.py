@@ -18,6 +18,7 @@ from aggregator import (
     push,
     subscribe,
     upkeep,
+    watch,
 )
 from aggregator.engine import local
 from aggregator.net import fetcher, manners
@@ -81,6 +82,7 @@ class App:
         self.receiver = push.Receiver(
             store=store, intake=taking_in, settings=settings, observe=self._polled, tell=self.metrics.pushed, now=now
         )
+        self.watch = watch.Watch(store=store, tell=self.metrics.quiet, now=now)
         self.engine = local.Local(
             store=store,
             poller=self.poller,
@@ -90,6 +92,7 @@ class App:
             manners=ledger,
             metrics=self.metrics,
             seats=_seats(settings),
+            chores=(local.Chore(every=watch.EVERY, do=self.watch.look),),
             now=now,
         )
         if settings.web is not None and not settings.web.public and any(source.websub for source in settings.sources):

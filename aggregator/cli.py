@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from aggregator import __version__, app, checkup, config, daemon, diagnosis, errors, log, model
-from aggregator.store import db, items, search, sources, trail
+from aggregator.store import db, health, items, search, trail
 
 # The last one as shells say it: ended by a signal.
 SOME_FAILED, WRONG, STOPPED = 1, 2, 130
@@ -313,23 +313,27 @@ def config_schema() -> None:
 def status(config_file: ConfigFile = _DEFAULT, as_json: Json = False) -> None:
     """Show every source with its health, those in trouble first, and how many items are in which state."""
     with _reading(config_file) as store, store.read() as conn:
-        health, counts = sources.health(conn), items.counts(conn)
+        rows, counts = health.rows(conn), items.counts(conn)
     if as_json:
-        _json({"items": dict(counts), "sources": [dict(row) for row in health]})
+        _json({"items": dict(counts), "sources": [dict(row) for row in rows]})
         return
     table = _table("source", "state", "items>", "full text>", "waiting>", "last new", "next poll", "why")
-    for row in health:
+    for row in rows:
         bad = row["state"] not in (model.SourceState.ACTIVE, model.SourceState.PAUSED)
-        style = "red" if bad else "green"
+        style = "red" if bad else "yellow" if row["health"] else "green"
         table.add_row(
             escape(row["name"]),
-            f"[{style}]{row['state']}[/{style}]",
+            f"[{style}]{', '.join(filter(None, [row['state'], row['health']]))}[/{style}]",
             str(row["items"]),
             str(row["items_ok"]),
             str(row["items_pending"]),
             _when(row["last_new_at"]),
             _when(row["next_poll_at"]),
-            escape("\n".join(filter(None, [row["reason"] or row["due_reason"], _pushed(row["push"])]))),
+            escape(
+                "\n".join(
+                    filter(None, [row["reason"] or row["due_reason"], row["health_reason"], _pushed(row["push"])])
+                )
+            ),
         )
     out.print(table)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))

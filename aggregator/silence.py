@@ -117,8 +117,11 @@ def barren(answers: int, *, since: datetime, until: datetime) -> Verdict:
     return Verdict(health=Health.BARREN, reason=said)
 
 
-def worth_a_look(lasted: timedelta, gap: timedelta | None) -> bool:
-    """Whether a silence may be too long at all, `gap` being what the source takes by `cadence.usual_gap`."""
+def worth_a_look(lasted: timedelta, gap: timedelta | None, *, ever: bool = True) -> bool:
+    """Whether a silence may be too long at all, `gap` being what the source takes by `cadence.usual_gap`; or, if it has not `ever` had
+    news, whether it may be barren."""
+    if not ever:
+        return lasted >= _EMPTY_FOR
     return lasted >= max(_LEAST, 2 * gap) if gap is not None else lasted >= _LEAST_OF_SHORT
 
 
