@@ -1,11 +1,11 @@
 """The watch over the sources, on both databases: who is silent, barren, well again, and what is told of it."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from aggregator import model, watch
 from aggregator.store import db, health, sources, tables
@@ -59,7 +59,7 @@ class Watched:
         self.clock.at += after
         await self.watch.look()
         with self.store.read() as conn:
-            return health.rows(conn)[0]
+            return dict(health.rows(conn)[0])
 
     def changes(self) -> list[tuple[str, str]]:
         kinds = ("silent", "barren", "well")
@@ -198,7 +198,12 @@ async def test_many_sources_take_few_statements(watched: Watched, monkeypatch: p
     watched.clock.at += 90 * DAY
     asked: list[int] = []
     news = health.news
-    monkeypatch.setattr(health, "news", lambda conn, ids: asked.append(len(ids)) or news(conn, ids))
+
+    def counted(conn: Connection, ids: Collection[int]) -> Mapping[int, list[datetime]]:
+        asked.append(len(ids))
+        return news(conn, ids)
+
+    monkeypatch.setattr(health, "news", counted)
 
     await watched.look()
 

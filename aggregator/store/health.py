@@ -14,7 +14,6 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    or_,
     select,
     union_all,
     update,
@@ -126,14 +125,16 @@ def fruitless(conn: Connection, ids: Collection[int]) -> Mapping[int, Answers]:
     answered = and_(_polls.c.origin == model.Origin.POLL, _polls.c.outcome != model.Outcome.FAILED)
     counted = (
         select(
-            _polls.c.source_id, func.count().label("count"), func.min(_polls.c.at, type_=tables.UTCTime).label("since")
+            _polls.c.source_id,
+            func.count().label("answers"),
+            func.min(_polls.c.at, type_=tables.UTCTime).label("since"),
         )
         .where(_polls.c.source_id.in_(ids), answered)
         .where(~exists().where(_sightings.c.source_id == _polls.c.source_id))
         .group_by(_polls.c.source_id)
         .having(func.max(_polls.c.entries) == 0)
     )
-    return {row.source_id: Answers(count=row.count, since=row.since) for row in conn.execute(counted)} if ids else {}
+    return {row.source_id: Answers(count=row.answers, since=row.since) for row in conn.execute(counted)} if ids else {}
 
 
 def write(conn: Connection, judged: Sequence[Judged], now: datetime) -> None:
@@ -166,8 +167,8 @@ def _told(one: Judged) -> tuple[str, int, str]:
 
 def counts(conn: Connection) -> Mapping[str, int]:
     """How many of the sources that are polled are silent and barren."""
-    found = select(_sources.c.health, func.count().label("count")).where(
+    found = select(_sources.c.health, func.count().label("sources")).where(
         _sources.c.state.in_(sources.POLLED), _sources.c.health.is_not(None)
     )
-    told = {row.health: row.count for row in conn.execute(found.group_by(_sources.c.health))}
+    told = {row.health: row.sources for row in conn.execute(found.group_by(_sources.c.health))}
     return {str(health): told.get(health, 0) for health in silence.Health}
