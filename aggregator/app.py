@@ -7,6 +7,7 @@ from datetime import timedelta
 from aggregator import (
     clock,
     config,
+    discovery,
     doctor,
     harvest,
     intake,
@@ -26,7 +27,7 @@ from aggregator.store import db, hosts
 from aggregator.workers import Workers
 
 # What every worker needs; imported once in the fork server, shared by its children.
-_PRELOAD = ("aggregator.draft", "aggregator.feed.parse", "feedparser", "trafilatura")
+_PRELOAD = ("aggregator.draft", "aggregator.feed.parse", "aggregator.feed.discover", "feedparser", "trafilatura")
 
 # What is under way when the daemon is told to stop may finish within this.
 DRAIN = timedelta(seconds=10)
@@ -137,7 +138,7 @@ class App:
 
 
 class Practice:
-    """What a live check needs, wired together over one configuration: the network and the workers, and no database."""
+    """What a live check and a search for feeds need, wired together over one configuration: network and workers, and no database."""
 
     def __init__(self, settings: config.Settings, *, heed_pause: bool, now: clock.Clock = clock.now) -> None:
         self.workers = Workers(settings.harvest.workers, preload=_PRELOAD)
@@ -146,6 +147,7 @@ class Practice:
         self.doctor = doctor.Doctor(
             fetcher=self.fetcher, workers=self.workers, settings=settings, heed_pause=heed_pause, now=now
         )
+        self.discovery = discovery.Discovery(fetcher=self.fetcher, workers=self.workers, settings=settings, now=now)
 
     async def aclose(self) -> None:
         """Free what was opened."""

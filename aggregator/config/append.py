@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from aggregator import config, errors
-from aggregator.config import document
+from aggregator.config import document, kinds
 
 # As YAML knows them.
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
@@ -44,6 +45,15 @@ def add(settings: config.Settings, item: Mapping[str, str], file: Path, reload: 
         raise
     added = document.read(path, name)
     return str(added.place(("sources", len(added.value["sources"]) - 1)))
+
+
+def address(text: str) -> str:
+    """`text`, an address as people write it, as a URL. Raises ConfigError."""
+    try:
+        return TypeAdapter(kinds.FeedUrl).validate_python(text)
+    except ValidationError as exc:
+        said = str(exc.errors(include_url=False, include_input=False)[0]["ctx"]["error"])
+        raise errors.ConfigError(f"{document.redact(text)[:200]!r}: {said}") from exc
 
 
 def refuse_known(settings: config.Settings, item: Mapping[str, str]) -> None:
