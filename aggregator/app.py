@@ -17,6 +17,7 @@ from aggregator import (
     outlook,
     poll,
     push,
+    seek,
     subscribe,
     upkeep,
     watch,
@@ -83,6 +84,8 @@ class App:
         self.receiver = push.Receiver(
             store=store, intake=taking_in, settings=settings, observe=self._polled, tell=self.metrics.pushed, now=now
         )
+        finding = discovery.Discovery(fetcher=self.fetcher, workers=self.workers, settings=settings, now=now)
+        self.seeker = seek.Seeker(store=store, discovery=finding, settings=settings, now=now)
         self.watch = watch.Watch(store=store, tell=self.metrics.quiet, now=now)
         self.engine = local.Local(
             store=store,
@@ -93,7 +96,10 @@ class App:
             manners=ledger,
             metrics=self.metrics,
             seats=_seats(settings),
-            chores=(local.Chore(every=watch.EVERY, do=self.watch.look),),
+            chores=(
+                local.Chore(every=watch.EVERY, do=self.watch.look),
+                local.Chore(every=seek.EVERY, do=self.seeker.seek),
+            ),
             now=now,
         )
         if settings.web is not None and not settings.web.public and any(source.websub for source in settings.sources):

@@ -71,8 +71,8 @@ class _Search:
     url: str
     source: config.SourceConfig
     robots: bool
+    left: int
     observe: Callable[[str], None]
-    left: int = MOST_REQUESTS
     asked: set[str] = field(default_factory=set)
     offers: list[Offer] = field(default_factory=list)
     title: str | None = None
@@ -96,13 +96,15 @@ class Discovery:
         source: config.SourceConfig,
         *,
         robots: bool = True,
+        most: int = MOST_REQUESTS,
         observe: Callable[[str], None] = lambda _url: None,
     ) -> Found:
-        """The feeds of the page at `url`, asked for as `source` is; the page's own, if it is one. Never raises an AggregatorError.
+        """The feeds of the page at `url`, asked for as `source` is, with at most so many requests; itself, if it is one. Never raises an
+        AggregatorError.
 
         `robots`: whether robots.txt is asked before the page, as it always is before what nobody named. `observe` learns of every request.
         """
-        search = _Search(url=url, source=source, robots=robots, observe=observe)
+        search = _Search(url=url, source=source, robots=robots, left=most, observe=observe)
         page = await self._first(search)
         if page is not None:
             await self._stages(search, page)
@@ -111,7 +113,7 @@ class Discovery:
             title=search.title,
             offers=_ranked(search.offers, url, self._now()),
             error=str(search.error) if search.error is not None and page is not None else None,
-            requests=MOST_REQUESTS - search.left,
+            requests=most - search.left,
         )
 
     async def _first(self, search: _Search) -> discover.Page | None:
