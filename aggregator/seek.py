@@ -20,8 +20,8 @@ from aggregator.store import db, lost
 EVERY = timedelta(minutes=15)
 # At each turn, one after the other.
 _AT_ONCE = 4
-# Of one search, robots.txt not counted.
-_MOST_REQUESTS = 12
+# For each of two pages to begin with, robots.txt not counted.
+_MOST_REQUESTS = 8
 # A feed nobody knows an entry of must have had one lately.
 _LIVING = timedelta(days=60)
 
@@ -76,12 +76,8 @@ class Seeker:
         _log.info("source.sought", source=source.name, said=said, proposed=noted)
 
     async def _search(self, one: lost.Lost, source: config.SourceConfig) -> _Proposal | None:
-        left = _MOST_REQUESTS
         for page in _pages(one):
-            if left <= 0:
-                break
-            found = await self._discovery.find(page, source, most=left)
-            left -= found.requests
+            found = await self._discovery.find(page, source, most=_MOST_REQUESTS)
             # Only its own page can speak for it: a platform's front page is everybody's.
             trusted = page == (one.site_url or page)
             if (best := await asyncio.to_thread(self._best, one, found.offers, trusted)) is not None:
