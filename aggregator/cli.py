@@ -312,19 +312,18 @@ def status(config_file: ConfigFile = DEFAULT, as_json: Json = False) -> None:
             str(row["items_pending"]),
             terminal.when(row["last_new_at"]),
             terminal.when(row["next_poll_at"]),
-            escape(
-                "\n".join(
-                    filter(None, [row["reason"] or row["due_reason"], row["health_reason"], _pushed(row["push"])])
-                )
-            ),
+            escape("\n".join(_why(dict(row)))),
         )
     out.print(table)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     out.print(f"{sum(counts.values())} items{': ' if told else ''}{told}", highlight=False)
 
 
-def _pushed(push: str | None) -> str | None:
-    return f"push {push}" if push else None
+def _why(row: Mapping[str, Any]) -> Iterator[str]:
+    yield row["reason"] or row["due_reason"] or ""
+    yield from filter(None, [row["advice"], row["health_reason"]])
+    if row["push"]:
+        yield f"push {row['push']}"
 
 
 @cli.command("search")

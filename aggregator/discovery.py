@@ -189,6 +189,9 @@ class Discovery:
         # A large document keeps others out of memory until it is read.
         async with AsyncExitStack() as held:
             response = await self._fetcher.fetch(replace(request, heed_robots=robots), held)
+            if asked and response.url in search.asked - {candidate.url}:
+                # Several addresses may lead to one document.
+                return discover.Page()
             search.asked |= {response.url, response.permanent_url}
             try:
                 feed = await reading.parsed(self._workers, response, now)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from aggregator import clock, config, discovery, log, markup
+from aggregator import clock, config, discovery, errors, log, markup
 from aggregator.feed import identity
 from aggregator.feed.discover import How
 from aggregator.store import db, lost
@@ -70,7 +70,13 @@ class Seeker:
             return lost.claim(conn, self._now(), _AT_ONCE)
 
     async def _seek(self, one: lost.Lost, source: config.SourceConfig) -> None:
-        proposal = await self._search(one, source)
+        try:
+            proposal = await self._search(one, source)
+        except errors.StoreError:
+            raise
+        except Exception:
+            _log.exception("seek.crashed", source=source.name)
+            return
         noted = proposal is not None and await asyncio.to_thread(self._propose, one, proposal)
         said = proposal.said if proposal is not None and noted else "no feed of its own on its site"
         _log.info("source.sought", source=source.name, said=said, proposed=noted)

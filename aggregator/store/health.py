@@ -36,7 +36,7 @@ _BACKLOG = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What tells whether a source is worth a closer look. `until`: when it last answered well."""
+    """What tells whether a source is worth a closer look. `until`: when it last answered well, or was pushed something new."""
 
     id: int
     name: str
@@ -79,7 +79,7 @@ def watched(conn: Connection) -> tuple[Watched, ...]:
         Watched(
             id=row["id"],
             name=row["name"],
-            until=row["last_success_at"],
+            until=max(row["last_success_at"], row["last_new_at"] or row["last_success_at"]),
             added_at=row["added_at"],
             last_new_at=row["last_new_at"],
             gap=timedelta(seconds=row["learned_gap"]) if row["learned_gap"] is not None else None,
