@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from aggregator import cadence, config, errors, model, reading
 from aggregator.feed import identity, parse
 from aggregator.store import Connection, db, items, revisions
 from aggregator.store import shown as known
 from aggregator.workers import Workers
+
+T = TypeVar("T")
 
 _CONFLICTS = 5
 
@@ -27,7 +30,7 @@ class Intake:
         """The feed in `response`, but for what was `shown` before. Raises ParseError and WorkerError."""
         return await reading.parsed(self._workers, response, now, shown)
 
-    def stored(self, write: Callable[[Connection], model.PollReport]) -> model.PollReport:
+    def stored(self, write: Callable[[Connection], T]) -> T:
         """What `write` returns, once it is committed; it may be called again. Raises StoreError."""
         for left in reversed(range(_CONFLICTS)):
             try:

@@ -150,6 +150,7 @@ class Local:
             await asyncio.gather(*late, return_exceptions=True)
         try:
             await self._poller.aclose()
+            await self._harvester.aclose()
             await asyncio.to_thread(self._save_hosts)
             await asyncio.to_thread(self._release, [self.owner])
         except errors.StoreError as exc:

@@ -72,7 +72,7 @@ def url_key(url: str) -> str:
     host, _, path = rest.partition("/")
     host = _host(host)
     if not host:
-        return _bounded(text)
+        return _bounded(_unescaped(href))
     kept, route = _query(query, host)
     asked = f"?{urlencode(kept, errors='surrogateescape')}" if kept else ""
     return _bounded("/".join((host, *_steps(path))) + asked + _route(route or fragment))

@@ -12,7 +12,7 @@ def tell(conn: Connection, kind: str, item_ids: Iterable[int], now: datetime) ->
     """Add one row per item; `kind` is `new`, `text`, `title`, `tags`, `cluster` or `vanished`."""
     rows = [{"at": now, "kind": kind, "item_id": item_id} for item_id in item_ids]
     if rows:
-        conn.execute(insert(tables.changes), rows)
+        tables.add(conn, tables.changes, rows)
 
 
 def tell_of_source(conn: Connection, kind: str, source_id: int, now: datetime, detail: str) -> None:

@@ -144,22 +144,22 @@ def _insert_items(
         return {}
     # Sorted, so that two polls that meet wait for each other in one direction only.
     rows = [_item_row(source, one, now) for one in sorted(new, key=lambda one: one.url_key)]
-    returned = conn.execute(_inserting(conn.dialect.name), rows)
+    returned = conn.execute(_inserting(conn.dialect.name, tuple(rows[0])), tables.given(conn, _items, rows))
     ids: dict[str, int] = {url_key: item_id for item_id, url_key in returned}
     if len(ids) < len(new):
         raise errors.ConflictError(f"{len(new) - len(ids)} items were stored by another poll at the same moment")
     sighted = [_sighting(source, ids[one.url_key], one.entry, one.matched_by, now) for one in new]
-    conn.execute(insert(_sightings), sighted)
+    tables.add(conn, _sightings, sighted)
     attached = [row for one in new for row in _enclosures(ids[one.url_key], one.entry)]
     if attached:
-        conn.execute(insert(tables.enclosures), attached)
+        tables.add(conn, tables.enclosures, attached)
     changes.tell(conn, "new", ids.values(), now)
     return ids
 
 
 @lru_cache
-def _inserting(dialect: str) -> ReturningInsert[Any]:
-    return _insert_new(dialect, _items).returning(_items.c.id, _items.c.url_key)
+def _inserting(dialect: str, keys: tuple[str, ...]) -> ReturningInsert[Any]:
+    return tables.insert_statement(dialect, _items, keys, anew=True).returning(_items.c.id, _items.c.url_key)
 
 
 def _item_row(source: model.Source, one: model.NewItem, now: datetime) -> dict[str, Any]:
@@ -242,7 +242,7 @@ def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now
     conn.execute(update(_items).where(_items.c.id == seen.item.id).values(values))
     conn.execute(delete(tables.enclosures).where(tables.enclosures.c.item_id == seen.item.id))
     if attached := list(_enclosures(seen.item.id, seen.entry)):
-        conn.execute(insert(tables.enclosures), attached)
+        tables.add(conn, tables.enclosures, attached)
 
 
 def latest_times(conn: Connection, source_id: int, count: int = 30) -> list[datetime]:

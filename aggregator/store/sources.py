@@ -247,7 +247,7 @@ def finish_all(conn: Connection, finished: Sequence[Finished]) -> None:
         alike.setdefault(tuple(values), []).append({f"to_{key}": value for key, value in values.items()})
     for keys, rows in alike.items():
         conn.execute(_finishing(keys), rows)
-    conn.execute(insert(tables.polls), [_poll_row(one.report) for one in finished])
+    tables.add(conn, tables.polls, [_poll_row(one.report) for one in finished])
 
 
 @lru_cache(maxsize=64)

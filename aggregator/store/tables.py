@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
+    Insert,
     Integer,
     LargeBinary,
     MetaData,
@@ -28,15 +29,18 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     any_,
+    bindparam,
     column,
     false,
     func,
+    insert,
     literal,
     or_,
     select,
     table,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData(
@@ -407,6 +411,41 @@ shown = Table(
     Column("head", Json),
     Column("touched_at", UTCTime, nullable=False),
 )
+
+
+def add(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, anew: bool = False) -> None:
+    """Insert `rows`, which have the same columns; with `anew` only those that are not there yet."""
+    adding = insert_statement(conn.dialect.name, table, tuple(rows[0]), anew=anew)
+    conn.execute(adding, given(conn, table, rows))
+
+
+@lru_cache
+def insert_statement(dialect: str, table: Table, keys: Sequence[str], *, anew: bool) -> Insert:
+    """INSERT of many rows, to be executed with what is `given`.
+
+    Postgres takes them all in one parameter: psycopg reads a statement with VALUES for each row letter by letter, and sends rows
+    of their own one by one.
+    """
+    if dialect == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing() if anew else insert(table)
+    columns = [Column(key, table.c[key].type) for key in keys]
+    rows = (
+        func.json_to_recordset(bindparam("rows", type_=JSON())).table_valued(*columns).render_derived(with_types=True)
+    )
+    adding = postgresql.insert(table).from_select(list(keys), select(*rows.c))
+    return adding.on_conflict_do_nothing() if anew else adding
+
+
+def given(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> Any:
+    """`rows` as `insert_statement` takes them."""
+    if conn.dialect.name == "sqlite":
+        return rows
+    times = [key for key in rows[0] if isinstance(table.c[key].type, UTCTime)]
+    return {"rows": [{**row, **{key: _zoned(row[key]) for key in times}} for row in rows]}
+
+
+def _zoned(moment: datetime | None) -> str | None:
+    return _sorting(moment) if moment is not None else None
 
 
 def unclaimed(claimed: Table, now: datetime) -> ColumnElement[bool]:
