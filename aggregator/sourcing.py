@@ -11,10 +11,13 @@ import typer
 from rich.markup import escape
 from rich.status import Status
 
-from aggregator import config, daemon, discovery, errors, findings, terminal
+from aggregator import config, daemon, discovery, errors, findings, markup, terminal
 from aggregator.config import append
 from aggregator.feed.discover import How
 from aggregator.terminal import DEFAULT, SOME_FAILED, STOPPED, ConfigFile, Json, err, out
+
+# Some feeds call themselves by a whole sentence, to be found by search engines.
+_LONGEST_NAME = 80
 
 commands = typer.Typer(help="The sources in the configuration: list them, add one.", no_args_is_help=True)
 
@@ -81,7 +84,7 @@ def add_source(
 
 
 def _title(found: discovery.Found, offer: discovery.Offer) -> str:
-    return offer.document.title or found.title or urlsplit(offer.url).hostname or offer.url
+    return markup.line(offer.document.title or found.title or urlsplit(offer.url).hostname or offer.url, _LONGEST_NAME)
 
 
 def _target(settings: config.Settings, file: Path | None) -> Path:
