@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from aggregator import (
+    backfill,
     clock,
     config,
     discovery,
@@ -42,6 +43,7 @@ class Observers:
 
     polled: Callable[[model.PollReport], None] = lambda _report: None
     harvested: Callable[[model.HarvestReport], None] = lambda _report: None
+    backfilled: Callable[[backfill.Report], None] = lambda _report: None
 
 
 class App:
@@ -80,6 +82,16 @@ class App:
             outlook=weather,
             now=now,
         )
+        self.backfiller = backfill.Backfiller(
+            store=store,
+            fetcher=self.fetcher,
+            workers=self.workers,
+            intake=taking_in,
+            settings=settings,
+            observe=self._backfilled,
+            outlook=weather,
+            now=now,
+        )
         self.subscriber = subscribe.Subscriber(store=store, fetcher=self.fetcher, settings=settings, now=now)
         self.receiver = push.Receiver(
             store=store, intake=taking_in, settings=settings, observe=self._polled, tell=self.metrics.pushed, now=now
@@ -91,6 +103,7 @@ class App:
             store=store,
             poller=self.poller,
             harvester=self.harvester,
+            backfiller=self.backfiller,
             subscriber=self.subscriber,
             receiver=self.receiver,
             manners=ledger,
@@ -141,6 +154,22 @@ class App:
         )
         self.metrics.harvested(report)
         self.observers.harvested(report)
+
+    def _backfilled(self, report: backfill.Report) -> None:
+        level = _log.warning if report.error_code else _log.info
+        level(
+            "backfill.page",
+            source=report.source,
+            method=report.method or "feed",
+            page=report.page,
+            url=report.url,
+            entries=report.entries,
+            new=report.new,
+            filled=report.filled,
+            said=report.said,
+        )
+        self.metrics.backfilled(report.method, report.new)
+        self.observers.backfilled(report)
 
 
 class Practice:

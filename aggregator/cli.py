@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aggregator import __version__, app, checkup, config, daemon, diagnosis, errors, model, sourcing, terminal
+from aggregator import __version__, app, checkup, config, daemon, diagnosis, errors, model, sourcing, terminal, walking
 from aggregator.store import db, health, items, search, trail
 from aggregator.terminal import DEFAULT, SOME_FAILED, STOPPED, WRONG, ConfigFile, Json, err, out
 
@@ -215,6 +216,35 @@ def _poll_json(report: model.PollReport) -> dict[str, Any]:
     return told | {"took": round(report.took.total_seconds(), 3), "due": due}
 
 
+@cli.command()
+def backfill(
+    name: Annotated[str, typer.Argument(help="The source.")],
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Back to this day, also through pages that bring nothing new."),
+    ] = None,
+    max_pages: Annotated[int, typer.Option(min=1, max=10_000, help="How many pages are asked for at most.")] = 150,
+    config_file: ConfigFile = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Fetch what the feed of a source no longer shows: from its archive, its pages or, back to a date, the site's sitemaps.
+
+    It stops at the first page with nothing new, or at  --since; the next call goes on where --max-pages or Ctrl-C has stopped it. May run
+    beside the daemon, which fills the gaps that it notices by itself. Exit code 1 if it has to wait, as for a host that asks for it.
+    """
+    settings = terminal.settings(config_file)
+    (source,) = _named(settings, [name])
+    walked = walking.walk(settings, source.name, since=since, most_pages=max_pages, err=err)
+    if as_json:
+        terminal.as_json(walking.plain(walked))
+    else:
+        walking.show(out, walked)
+    if not walked.finished:
+        raise typer.Exit(STOPPED)
+    if walked.waits:
+        raise typer.Exit(SOME_FAILED)
+
+
 # ----------------------------------------------------------------------------------------------------- configuration
 
 
@@ -324,6 +354,8 @@ def _why(row: Mapping[str, Any]) -> Iterator[str]:
     yield from filter(None, [row["advice"], row["health_reason"]])
     if row["push"]:
         yield f"push {row['push']}"
+    if row["gap"]:
+        yield f"gap: {row['gap']}"
 
 
 @cli.command("search")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import uvicorn
 
@@ -60,6 +61,15 @@ def once(
         closing(app.open_store(settings, alone=lock)) as store,
     ):
         return asyncio.run(_round(settings, store, observers, names, harvests))
+
+
+def walk_back(
+    settings: config.Settings, observers: app.Observers, name: str, *, since: datetime | None, most_pages: int
+) -> bool:
+    """Fetch what the feed of the source `name` no longer shows; False if a signal ended it early. May run beside a daemon: leases keep
+    them apart."""
+    with closing(app.open_store(settings)) as store:
+        return asyncio.run(_walked_back(settings, store, observers, name, since, most_pages))
 
 
 def examine(
@@ -189,6 +199,22 @@ async def _round(
     opened = app.App(settings, store, observers)
     try:
         return await _unless_stopped(opened.engine.run_once(names=names, harvests=harvests))
+    finally:
+        await opened.engine.drain(app.DRAIN)
+        await opened.aclose()
+
+
+async def _walked_back(
+    settings: config.Settings,
+    store: db.Store,
+    observers: app.Observers,
+    name: str,
+    since: datetime | None,
+    most_pages: int,
+) -> bool:
+    opened = app.App(settings, store, observers)
+    try:
+        return await _unless_stopped(opened.engine.walk_back(name, since=since, most_pages=most_pages))
     finally:
         await opened.engine.drain(app.DRAIN)
         await opened.aclose()

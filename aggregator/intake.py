@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from aggregator import cadence, config, errors, model, reading
+from aggregator import cadence, config, errors, model, overlap, reading
 from aggregator.feed import identity, parse
-from aggregator.store import Connection, db, items, revisions
+from aggregator.store import Connection, db, gaps, items, revisions
 from aggregator.store import shown as known
 from aggregator.workers import Workers
 
@@ -50,14 +50,30 @@ class Intake:
         entries = identity.keyed(feed.entries, source.id, [entry.face for entry in feed.known.values()])
         decision = identity.decide(source, entries, items.known(conn, source, entries), feed.known)
         decision = revisions.judge(conn, decision, now)
-        ids = items.write(conn, source, decision, now)
+        by = model.DiscoveredBy.FEED if whole else model.DiscoveredBy.PUSH
+        ids = items.write(conn, source, decision, now, by)
         if not whole:
             return decision
         known.remember(conn, source, feed, decision, ids, now)
-        if source.last_new_at is not None and decision.new and not decision.familiar:
-            reason = f"none of the {feed.size} entries was in the document before"
-            items.record_gap(conn, source, to_at=now, estimated=None, reason=reason)
+        if (gap := overlap.missed(source, feed, decision, now)) is not None:
+            gaps.record(conn, source, gap, now, backfill=self._settings.poll.backfill_pages > 0)
         return decision
+
+    def older(
+        self, conn: Connection, source: model.Source, feed: model.ParsedFeed, now: datetime, by: model.DiscoveredBy
+    ) -> model.Decision:
+        """Store what is new among the entries of a page that the feed no longer shows. What is known stays as it is: an archive may
+        have older words than the feed."""
+        decision = self.recognised(conn, source, feed)
+        first_sights = tuple(seen for seen in decision.seen if seen.item.entry_hash is None)
+        source = replace(source, language=source.language or feed.language)
+        items.add(conn, source, replace(decision, seen=first_sights), now, by)
+        return decision
+
+    def recognised(self, conn: Connection, source: model.Source, feed: model.ParsedFeed) -> model.Decision:
+        """What its entries are, without writing anything."""
+        entries = identity.keyed(feed.entries, source.id)
+        return identity.decide(source, entries, items.known(conn, source, entries))
 
     # ------------------------------------------------------------------------------------------------- when next
 

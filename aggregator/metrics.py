@@ -32,6 +32,9 @@ class Metrics:
         )
         self._bytes = Counter("aggregator_feed_bytes", "Bytes of feeds on the wire", registry=self._registry)
         self._items = Counter("aggregator_items", "Items that polls brought", ["event"], registry=self._registry)
+        self._backfilled = Counter(
+            "aggregator_backfilled_items", "Items that backfill found, by how", ["method"], registry=self._registry
+        )
         self._harvests = Counter(
             "aggregator_harvests", "Harvests by state of the item", ["state"], registry=self._registry
         )
@@ -66,6 +69,11 @@ class Metrics:
     def pushed(self, outcome: str) -> None:
         """Count one push: what it came to, or why it was not stored."""
         self._pushes.labels(outcome=outcome).inc()
+
+    def backfilled(self, method: str, new: int) -> None:
+        """Count what a page brought that the feed no longer shows."""
+        if new:
+            self._backfilled.labels(method=method).inc(new)
 
     def harvested(self, report: model.HarvestReport) -> None:
         """Count one harvest."""

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from aggregator import clock, errors, harvest, log, metrics, model, poll, push, subscribe
+from aggregator import backfill, clock, errors, harvest, log, metrics, model, poll, push, subscribe
 from aggregator.net import manners
-from aggregator.store import db, hosts, sources, subscriptions, visits
+from aggregator.store import db, gaps, hosts, sources, subscriptions, visits
 
 _BELL = timedelta(seconds=1)
 # Seats that fall free at the same time are filled by one look at the database.
@@ -25,6 +25,8 @@ _STORE_PAUSE = timedelta(seconds=10)
 _DEPTHS = timedelta(seconds=15)
 # Hubs: how often is looked who is to be asked, so many at a time; and how often for what time alone brings about.
 _HUB_BELL, _HUB_SEATS, _TEND = timedelta(seconds=2), 4, timedelta(seconds=10)
+# Walks back through archives: how often is looked for those that are due, so many at a time.
+_BACKFILL_BELL, _BACKFILL_SEATS = timedelta(seconds=5), 2
 # After a start, or when the clock has leapt, everything may be due: so many polls a second, all within the longest.
 _POLLS_A_SECOND, _LONGEST_SPREAD = 50, timedelta(minutes=30)
 # Before the first chores, so that a start is over.
@@ -67,6 +69,7 @@ class Local:
         store: db.Store,
         poller: poll.Poller,
         harvester: harvest.Harvester,
+        backfiller: backfill.Backfiller,
         subscriber: subscribe.Subscriber,
         receiver: push.Receiver,
         manners: manners.Manners,
@@ -77,7 +80,7 @@ class Local:
     ) -> None:
         self._now, self._chores = now, chores
         self._store, self._poller, self._harvester = store, poller, harvester
-        self._subscriber, self._receiver = subscriber, receiver
+        self._subscriber, self._receiver, self._backfiller = subscriber, receiver, backfiller
         self._manners, self._metrics, self._seats = manners, metrics, seats
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._claims = itertools.count(1)
@@ -85,6 +88,7 @@ class Local:
         self._harvests: set[asyncio.Task[Any]] = set()
         self._requests: set[asyncio.Task[Any]] = set()
         self._errands: set[asyncio.Task[Any]] = set()
+        self._walks: set[asyncio.Task[Any]] = set()
         self._scheduler: AsyncIOScheduler | None = None
         self._ticking = asyncio.Lock()
         self._again: asyncio.TimerHandle | None = None
@@ -109,6 +113,7 @@ class Local:
         self._scheduler.add_job(self.tick, "interval", seconds=_BELL.total_seconds(), **always)
         self._scheduler.add_job(self._measure, "interval", seconds=_DEPTHS.total_seconds(), **always)
         self._scheduler.add_job(self._ask_hubs, "interval", seconds=_HUB_BELL.total_seconds(), **always)
+        self._scheduler.add_job(self._walk_back, "interval", seconds=_BACKFILL_BELL.total_seconds(), **always)
         self._scheduler.add_job(self._tend, "interval", seconds=_TEND.total_seconds(), **always)
         for chore in self._chores:
             soon = datetime.now(UTC) + min(chore.every, _SETTLED)
@@ -142,7 +147,9 @@ class Local:
             if timer is not None:
                 timer.cancel()
         self._receiver.close()
-        if under_way := self._polls | self._harvests | self._requests | self._errands | self._receiver.tasks:
+        self._backfiller.close()
+        errands = self._requests | self._walks | self._errands | self._receiver.tasks
+        if under_way := self._polls | self._harvests | errands:
             _log.info("engine.draining", polls=len(self._polls), harvests=len(self._harvests))
             _, late = await asyncio.wait(under_way, timeout=limit.total_seconds())
             for task in late:
@@ -237,6 +244,15 @@ class Local:
             _log.error("engine.store_unavailable", error=str(exc), code=exc.code, again_in_s=_STORE_PAUSE.seconds)
         self.trouble = str(exc)
 
+    async def _walk_back(self) -> None:
+        now = self._now()
+        if now < self._paused_until or self._scheduler is None:
+            return
+        try:
+            await self._fill(self._walks, _BACKFILL_SEATS, self._claim_walks, self._backfiller.run, now)
+        except errors.StoreError as exc:
+            self._pause(exc, now)
+
     # ----------------------------------------------------------------------------------------------------- hubs
 
     async def _ask_hubs(self) -> None:
@@ -276,7 +292,8 @@ class Local:
     # ----------------------------------------------------------------------------------------------------- once
 
     async def run_once(self, *, names: Sequence[str] | None = None, harvests: bool = True) -> None:
-        """Poll what is due now (or the sources in `names`, due or not), then harvest what is due after that; return when done.
+        """Poll what is due now (or the sources in `names`, due or not), then fill gaps and harvest what is due after that; return when
+        done.
 
         Raises StoreError when the database cannot be read or written.
         """
@@ -300,6 +317,7 @@ class Local:
             )
         if not harvests:
             return
+        await self._exhaust(self._walks, _BACKFILL_SEATS, self._claim_walks, self._backfiller.run, lambda: 0)
         until = self._now()
 
         def claim_harvests(_now: datetime, free: int) -> Sequence[model.Item]:
@@ -334,7 +352,22 @@ class Local:
                     return
                 await asyncio.sleep(_LOOK.total_seconds())
 
+    async def walk_back(self, name: str, *, since: datetime | None, most_pages: int) -> None:
+        """Fetch by hand what the source `name` no longer shows. Raises NotFoundError, ConflictError (`busy`), StoreError."""
+        await asyncio.to_thread(self._recall_hosts)
+        walk = await asyncio.to_thread(self._claim_walk, name, since)
+        task = asyncio.create_task(self._backfiller.run(walk, most_pages))
+        self._walks.add(task)
+        task.add_done_callback(self._walks.discard)
+        await asyncio.shield(task)
+
     # ----------------------------------------------------------------------------------------------- the database
+
+    def _claim_walk(self, name: str, since: datetime | None) -> gaps.Backfill:
+        with self._store.begin() as conn:
+            return gaps.claim_by_hand(
+                conn, name, since=since, now=self._now(), owner=self._claim(), lease=backfill.LEASE
+            )
 
     def _claim(self) -> str:
         """A name for one claim: an item that lost its lease and was claimed again is not mistaken for the first visit's."""
@@ -365,6 +398,10 @@ class Local:
                 per_host=self._seats.per_host,
                 pageless=self._seats.pageless,
             )
+
+    def _claim_walks(self, now: datetime, free: int) -> Sequence[gaps.Backfill]:
+        with self._store.begin() as conn:
+            return gaps.claim_due(conn, now=now, limit=free, owner=self._claim(), lease=backfill.LEASE)
 
     def _due_sources(self, until: datetime, names: Collection[str] | None) -> int:
         with self._store.read() as conn:

@@ -26,8 +26,8 @@ _sources, _sightings, _items, _polls = tables.sources, tables.sightings, tables.
 
 _HEALTH = (
     "id name url feed_url category state error_code reason failures last_polled_at last_success_at last_new_at next_poll_at due_reason "
-    "hours_since_success hours_since_new items items_ok items_pending items_without_page polls polls_failed gaps_open advice push health "
-    "health_reason"
+    "hours_since_success hours_since_new items items_ok items_pending items_without_page polls polls_failed gaps_open gap advice push "
+    "health health_reason"
 )
 _TIMES = ("last_polled_at", "last_success_at", "last_new_at", "next_poll_at")
 # Of what the first document showed, so many of the latest dates are enough.

@@ -21,6 +21,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    union,
     update,
 )
 
@@ -208,7 +209,7 @@ def claim_due(
     )
     rows = conn.execute(claimed).mappings().all()
     documents = shown.of(conn, [row["id"] for row in rows])
-    return tuple(sorted((_source(row, documents.get(row["id"])) for row in rows), key=lambda source: source.id))
+    return tuple(sorted((of_row(row, documents.get(row["id"])) for row in rows), key=lambda source: source.id))
 
 
 def _fair(due: Sequence[Row[Any]], limit: int, busy: Collection[str], per_host: int) -> list[int]:
@@ -225,7 +226,7 @@ def _fair(due: Sequence[Row[Any]], limit: int, busy: Collection[str], per_host: 
     return ids
 
 
-def _source(row: RowMapping, document: Mapping[str, Any] | None) -> model.Source:
+def of_row(row: RowMapping, document: Mapping[str, Any] | None = None) -> model.Source:
     gap, hints = row["learned_gap"], _hints(row["hints"])
     validators = model.Validators(url=row["validators_url"] or "", etag=row["etag"], last_modified=row["last_modified"])
     return model.Source(
@@ -415,7 +416,7 @@ def clamp(conn: Connection, now: datetime, *, within: timedelta) -> int:
     back = update(_sources).where(ahead, _sources.c.next_poll_at > now + within)
     # Due now: `spread` spaces them out.
     count = conn.execute(back.values(next_poll_at=now, due_reason=reason)).rowcount
-    for table in (_sources, tables.items):
+    for table in tables.LEASED:
         # No lease is longer than an hour.
         stale = table.c.lease_until > now + timedelta(hours=1)
         conn.execute(update(table).where(stale).values(lease_owner=None, lease_until=None))
@@ -458,7 +459,7 @@ def release(conn: Connection, owners: Sequence[str] | None = None) -> int:
     A claim's name is its owner's with a number after it.
     """
     total = 0
-    for table in (_sources, tables.items):
+    for table in tables.LEASED:
         mine = [table.c.lease_owner.startswith(owner, autoescape=True) for owner in owners or ()]
         held = table.c.lease_owner.is_not(None) if owners is None else or_(false(), *mine)
         total += conn.execute(update(table).where(held).values(lease_owner=None, lease_until=None)).rowcount
@@ -467,16 +468,8 @@ def release(conn: Connection, owners: Sequence[str] | None = None) -> int:
 
 def lease_owners(conn: Connection) -> tuple[str, ...]:
     """Everybody who holds a lease."""
-    held = [select(t.c.lease_owner).where(t.c.lease_owner.is_not(None)) for t in (_sources, tables.items)]
-    return tuple(conn.execute(held[0].union(held[1])).scalars())
-
-
-def next_due(conn: Connection) -> datetime | None:
-    """When the next source is due."""
-    when: datetime | None = conn.execute(
-        select(func.min(_sources.c.next_poll_at)).where(_sources.c.state.in_(POLLED))
-    ).scalar()
-    return when
+    held = (select(table.c.lease_owner).where(table.c.lease_owner.is_not(None)) for table in tables.LEASED)
+    return tuple(conn.execute(union(*held)).scalars())
 
 
 def due_count(conn: Connection, now: datetime, *, names: Collection[str] | None = None) -> int:

@@ -237,6 +237,7 @@ items = Table(
     Column("changed_at", UTCTime, nullable=False),
     Column("lease_owner", Text),
     Column("lease_until", UTCTime),
+    Column("discovered_by", Text, nullable=False, server_default=text("'feed'")),
     Index(None, "published_at"),
     Index(None, "source_id", "published_at"),
     Index(None, "text_hash"),
@@ -369,7 +370,30 @@ gaps = Table(
     Column("estimated", Integer),
     Column("reason", Text, nullable=False),
     Column("filled_at", UTCTime),
+    Column("method", Text),
+    Column("pages", Integer, nullable=False, server_default=text("0")),
+    Column("found", Integer, nullable=False, server_default=text("0")),
+    Column("result", Text),
     Index(None, "source_id", "from_at"),
+)
+
+backfills = Table(
+    "backfills",
+    metadata,
+    # One of a source at a time: one walk back fills all its gaps.
+    _reference("sources.id", name="source_id", primary_key=True),
+    Column("origin", Text, nullable=False),
+    Column("since_at", UTCTime),
+    Column("started_at", UTCTime, nullable=False),
+    Column("trail", Json, nullable=False),
+    Column("pages", Integer, nullable=False, server_default=text("0")),
+    Column("found", Integer, nullable=False, server_default=text("0")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("next_try_at", UTCTime),
+    Column("result", Text),
+    Column("lease_owner", Text),
+    Column("lease_until", UTCTime),
+    Index(None, "next_try_at"),
 )
 
 changes = Table(
@@ -410,7 +434,11 @@ shown = Table(
     Column("entries", LargeBinary, nullable=False),
     Column("head", Json),
     Column("touched_at", UTCTime, nullable=False),
+    Column("size", Integer),
 )
+
+# What somebody may have taken to work on.
+LEASED = (sources, items, backfills)
 
 
 def add(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, anew: bool = False) -> None:
@@ -449,7 +477,7 @@ def _zoned(moment: datetime | None) -> str | None:
 
 
 def unclaimed(claimed: Table, now: datetime) -> ColumnElement[bool]:
-    """Whether a row of `sources` or `items` is in nobody's hands."""
+    """Whether a row of a leased table is in nobody's hands."""
     return or_(claimed.c.lease_until.is_(None), claimed.c.lease_until <= now)
 
 

@@ -210,7 +210,7 @@ def _texts(visit: model.Visit, draft: model.Draft) -> dict[str, Any]:
         values["image"] = draft.image
     # A page whose date is later than our first sight of it tells of an update.
     if (
-        item.date_source == model.DateSource.FIRST_SEEN
+        item.date_source in (model.DateSource.FIRST_SEEN, model.DateSource.SITEMAP)
         and draft.published_at
         and draft.published_at <= item.first_seen_at
     ):
@@ -273,11 +273,3 @@ def due_count(conn: Connection, now: datetime, *, without: Collection[str] = ())
     if without:
         due = due.where(_items.c.host.not_in(without))
     return int(conn.execute(due).scalar_one())
-
-
-def next_due(conn: Connection) -> datetime | None:
-    """When the next item is due for a visit."""
-    when: datetime | None = conn.execute(
-        select(func.min(_items.c.next_visit_at)).where(_items.c.next_visit_at.is_not(None))
-    ).scalar()
-    return when
