@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Connection, insert, select, update
 
 from aggregator import model, watch
-from aggregator.store import db, health, sources, tables
+from aggregator.feed import identity
+from aggregator.store import db, health, items, sources, tables
 from tests import make
 
 NOW, HOUR, DAY = make.NOW, timedelta(hours=1), timedelta(days=1)
@@ -138,6 +139,22 @@ async def test_what_the_first_document_showed_counts_by_its_own_dates(watched: W
     assert "at its usual 20 days; the longest gap before was 20 days" in found["health_reason"]
 
 
+async def test_what_was_fetched_afterwards_is_no_news_of_that_day(watched: Watched) -> None:
+    (source,) = added(watched.store)
+    source = regular(watched, source)
+    watched.clock.at += 8 * DAY
+    source = watched.poll(source, range(79, 82))
+    with watched.store.begin() as conn:
+        old = identity.keyed([make.entry(500 + n, published_at=NOW - n * DAY) for n in range(5)], source.id)
+        decision = identity.decide(source, old, items.known(conn, source, old))
+        items.add(conn, source, decision, watched.clock.at, model.DiscoveredBy.ARCHIVE)
+
+    found = await watched.look()
+
+    assert found["health"] == "silent"
+    assert found["health_reason"].startswith("nothing new for 8 days")
+
+
 async def test_a_source_that_answers_for_days_without_an_entry_is_barren_until_it_has_one(watched: Watched) -> None:
     (source,) = added(watched.store)
     for _ in range(8):
@@ -191,8 +208,7 @@ async def test_many_sources_take_few_statements(watched: Watched, monkeypatch: p
     with watched.store.begin() as conn:
         conn.execute(update(tables.sources).values(last_success_at=NOW + 30 * DAY, last_new_at=NOW, learned_gap=3600))
         ids = conn.execute(select(tables.sources.c.id)).scalars().all()
-        items = [_item(key, n) for key in ids for n in range(6)]
-        conn.execute(insert(tables.items), items)
+        conn.execute(insert(tables.items), [_item(key, n) for key in ids for n in range(6)])
         rows = conn.execute(select(tables.items.c.id, tables.items.c.source_id, tables.items.c.first_seen_at))
         conn.execute(insert(tables.sightings), [_sighting(*row) for row in rows])
     watched.clock.at += 90 * DAY
