@@ -8,6 +8,7 @@ from aggregator import (
     backfill,
     clock,
     config,
+    discovery,
     doctor,
     harvest,
     intake,
@@ -17,8 +18,10 @@ from aggregator import (
     outlook,
     poll,
     push,
+    seek,
     subscribe,
     upkeep,
+    watch,
 )
 from aggregator.engine import local
 from aggregator.net import fetcher, manners
@@ -26,7 +29,7 @@ from aggregator.store import db, hosts
 from aggregator.workers import Workers
 
 # What every worker needs; imported once in the fork server, shared by its children.
-_PRELOAD = ("aggregator.draft", "aggregator.feed.parse", "feedparser", "trafilatura")
+_PRELOAD = ("aggregator.draft", "aggregator.feed.parse", "aggregator.feed.discover", "feedparser", "trafilatura")
 
 # What is under way when the daemon is told to stop may finish within this.
 DRAIN = timedelta(seconds=10)
@@ -93,6 +96,9 @@ class App:
         self.receiver = push.Receiver(
             store=store, intake=taking_in, settings=settings, observe=self._polled, tell=self.metrics.pushed, now=now
         )
+        finding = discovery.Discovery(fetcher=self.fetcher, workers=self.workers, settings=settings, now=now)
+        self.seeker = seek.Seeker(store=store, discovery=finding, settings=settings, now=now)
+        self.watch = watch.Watch(store=store, tell=self.metrics.quiet, now=now)
         self.engine = local.Local(
             store=store,
             poller=self.poller,
@@ -103,6 +109,10 @@ class App:
             manners=ledger,
             metrics=self.metrics,
             seats=_seats(settings),
+            chores=(
+                local.Chore(every=watch.EVERY, do=self.watch.look),
+                local.Chore(every=seek.EVERY, do=self.seeker.seek),
+            ),
             now=now,
         )
         if settings.web is not None and not settings.web.public and any(source.websub for source in settings.sources):
@@ -163,7 +173,7 @@ class App:
 
 
 class Practice:
-    """What a live check needs, wired together over one configuration: the network and the workers, and no database."""
+    """What a live check and a search for feeds need, wired together over one configuration: network and workers, and no database."""
 
     def __init__(self, settings: config.Settings, *, heed_pause: bool, now: clock.Clock = clock.now) -> None:
         self.workers = Workers(settings.harvest.workers, preload=_PRELOAD)
@@ -172,6 +182,7 @@ class Practice:
         self.doctor = doctor.Doctor(
             fetcher=self.fetcher, workers=self.workers, settings=settings, heed_pause=heed_pause, now=now
         )
+        self.discovery = discovery.Discovery(fetcher=self.fetcher, workers=self.workers, settings=settings, now=now)
 
     async def aclose(self) -> None:
         """Free what was opened."""

@@ -230,7 +230,8 @@ class Poller:
             error_code=error.code,
             error=said,
         )
-        told = advice.on(error.code, since=polled.now)
+        # What was found on its site says more than that it failed once more.
+        told = source.advice if moving.proposed(source) else advice.on(error.code, since=polled.now)
         return sources.Finished(report=report, failures=failures, advice=told)
 
     def _after_outage(

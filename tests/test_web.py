@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from starlette.testclient import TestClient
 
 from aggregator import config, metrics
@@ -42,6 +42,18 @@ def test_a_gap_is_shown_with_what_became_of_it(client: TestClient, store: db.Sto
         conn.execute(insert(tables.gaps).values(**row, result="not filled: no archive offered"))
 
     assert "gap: none &lt;b&gt;known&lt;/b&gt;; not filled: no archive offered" in client.get("/").text
+
+
+def test_a_source_in_trouble_says_what_is_wrong_and_what_to_do(client: TestClient, store: db.Store) -> None:
+    told = {"health": "silent", "health_reason": f"nothing new for 9 days {HOSTILE}", "advice": f"look at it {HOSTILE}"}
+    with store.begin() as conn:
+        conn.execute(update(tables.sources).values(told))
+
+    answer = client.get("/")
+
+    assert '<span class="silent">silent</span>' in answer.text
+    assert "nothing new for 9 days &lt;script&gt;" in answer.text
+    assert "→ look at it &lt;script&gt;" in answer.text
 
 
 def test_nothing_foreign_runs_on_the_page(client: TestClient) -> None:
