@@ -64,34 +64,7 @@ class App:
         ledger, weather = manners.Manners(settings.http.per_host, now=now), outlook.Outlook()
         self.fetcher = fetcher.Fetcher(settings.http, ledger, shelf=_Shelf(store), now=now)
         taking_in = intake.Intake(store=store, workers=self.workers, settings=settings)
-        self.poller = poll.Poller(
-            store=store,
-            fetcher=self.fetcher,
-            intake=taking_in,
-            settings=settings,
-            observe=self._polled,
-            outlook=weather,
-            now=now,
-        )
-        self.harvester = harvest.Harvester(
-            store=store,
-            fetcher=self.fetcher,
-            workers=self.workers,
-            settings=settings,
-            observe=self._harvested,
-            outlook=weather,
-            now=now,
-        )
-        self.backfiller = backfill.Backfiller(
-            store=store,
-            fetcher=self.fetcher,
-            workers=self.workers,
-            intake=taking_in,
-            settings=settings,
-            observe=self._backfilled,
-            outlook=weather,
-            now=now,
-        )
+        self.poller, self.harvester, self.backfiller = self._stages(taking_in, weather, now)
         self.subscriber = subscribe.Subscriber(store=store, fetcher=self.fetcher, settings=settings, now=now)
         self.receiver = push.Receiver(
             store=store, intake=taking_in, settings=settings, observe=self._polled, tell=self.metrics.pushed, now=now
@@ -99,8 +72,47 @@ class App:
         finding = discovery.Discovery(fetcher=self.fetcher, workers=self.workers, settings=settings, now=now)
         self.seeker = seek.Seeker(store=store, discovery=finding, settings=settings, now=now)
         self.watch = watch.Watch(store=store, tell=self.metrics.quiet, now=now)
-        self.engine = local.Local(
-            store=store,
+        self.engine = self._engine(ledger, now)
+        if settings.web is not None and not settings.web.public and any(source.websub for source in settings.sources):
+            said = "only hubs of this network can reach it"
+            _log.warning("websub.base_url_not_public", base_url=settings.web.base_url, said=said)
+
+    def _stages(
+        self, entries: intake.Intake, weather: outlook.Outlook, now: clock.Clock
+    ) -> tuple[poll.Poller, harvest.Harvester, backfill.Backfiller]:
+        poller = poll.Poller(
+            store=self.store,
+            fetcher=self.fetcher,
+            intake=entries,
+            settings=self.settings,
+            observe=self._polled,
+            outlook=weather,
+            now=now,
+        )
+        harvester = harvest.Harvester(
+            store=self.store,
+            fetcher=self.fetcher,
+            workers=self.workers,
+            settings=self.settings,
+            observe=self._harvested,
+            outlook=weather,
+            now=now,
+        )
+        backfiller = backfill.Backfiller(
+            store=self.store,
+            fetcher=self.fetcher,
+            workers=self.workers,
+            intake=entries,
+            settings=self.settings,
+            observe=self._backfilled,
+            outlook=weather,
+            now=now,
+        )
+        return poller, harvester, backfiller
+
+    def _engine(self, ledger: manners.Manners, now: clock.Clock) -> local.Local:
+        return local.Local(
+            store=self.store,
             poller=self.poller,
             harvester=self.harvester,
             backfiller=self.backfiller,
@@ -108,16 +120,13 @@ class App:
             receiver=self.receiver,
             manners=ledger,
             metrics=self.metrics,
-            seats=_seats(settings),
+            seats=_seats(self.settings),
             chores=(
                 local.Chore(every=watch.EVERY, do=self.watch.look),
                 local.Chore(every=seek.EVERY, do=self.seeker.seek),
             ),
             now=now,
         )
-        if settings.web is not None and not settings.web.public and any(source.websub for source in settings.sources):
-            said = "only hubs of this network can reach it"
-            _log.warning("websub.base_url_not_public", base_url=settings.web.base_url, said=said)
 
     async def aclose(self) -> None:
         """Free what was opened. Leases under way are returned by the engine's `drain`, not here."""

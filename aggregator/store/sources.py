@@ -184,15 +184,7 @@ def claim_due(
 
     Whoever else claims in the meantime skips them until the lease ends (as `healthchecks`, sendalerts.py, does).
     """
-    free = tables.unclaimed(_sources, now)
-    wanted: Select[Any] = select(_sources.c.id, _sources.c.host).where(free)
-    if names is None:
-        wanted = wanted.where(
-            _sources.c.state.in_(POLLED), or_(_sources.c.next_poll_at <= now, _sources.c.next_poll_at.is_(None))
-        )
-    else:
-        wanted = wanted.where(_sources.c.name.in_(names))
-    wanted = wanted.order_by(_sources.c.next_poll_at, _sources.c.id).with_for_update(skip_locked=True)
+    wanted = _wanted(now, names)
     # Postgres locks what it shows, so no more is looked at than needed.
     for window in (limit, 4 * limit, _WINDOW):
         due = conn.execute(wanted.limit(window)).all()
@@ -210,6 +202,16 @@ def claim_due(
     rows = conn.execute(claimed).mappings().all()
     documents = shown.of(conn, [row["id"] for row in rows])
     return tuple(sorted((of_row(row, documents.get(row["id"])) for row in rows), key=lambda source: source.id))
+
+
+def _wanted(now: datetime, names: Sequence[str] | None) -> Select[Any]:
+    free = select(_sources.c.id, _sources.c.host).where(tables.unclaimed(_sources, now))
+    if names is None:
+        due = or_(_sources.c.next_poll_at <= now, _sources.c.next_poll_at.is_(None))
+        wanted = free.where(_sources.c.state.in_(POLLED), due)
+    else:
+        wanted = free.where(_sources.c.name.in_(names))
+    return wanted.order_by(_sources.c.next_poll_at, _sources.c.id).with_for_update(skip_locked=True)
 
 
 def _fair(due: Sequence[Row[Any]], limit: int, busy: Collection[str], per_host: int) -> list[int]:
