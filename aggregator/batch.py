@@ -7,26 +7,28 @@ from typing import Generic, TypeVar
 from aggregator import errors
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 # Long enough for the answers that came at the same time, short beside any answer.
 _GATHER = 0.02
 
 
-class Batch(Generic[T]):
-    """`write` writes a row of results in one transaction, in a thread; nobody is told of a result before its commit."""
+class Batch(Generic[T, R]):
+    """`write` writes a row of results, at most `most`, in one transaction, in a thread, and says what came of each; nobody is told
+    before the commit."""
 
-    def __init__(self, write: Callable[[Sequence[T]], None]) -> None:
-        self._write = write
-        self._waiting: list[tuple[T, asyncio.Future[None]]] = []
+    def __init__(self, write: Callable[[Sequence[T]], Sequence[R]], *, most: int | None = None) -> None:
+        self._write, self._most = write, most
+        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def add(self, result: T) -> None:
-        """Written when this returns. Raises StoreError."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def add(self, result: T) -> R:
+        """What came of it, once it is written. Raises StoreError."""
+        done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((result, done))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._flush())
-        await done
+        return await done
 
     async def aclose(self) -> None:
         """Wait until what was added is written."""
@@ -36,32 +38,32 @@ class Batch(Generic[T]):
     async def _flush(self) -> None:
         while self._waiting:
             await asyncio.sleep(_GATHER)
-            batch, self._waiting = self._waiting, []
-            failed = await self._written([result for result, _ in batch])
-            if failed is not None and len(batch) > 1:
+            batch = self._waiting[: self._most]
+            del self._waiting[: len(batch)]
+            came = await self._written([result for result, _ in batch])
+            if isinstance(came, Exception) and len(batch) > 1:
                 # One that cannot be written must not take the others with it.
                 for result, done in batch:
-                    _settle(done, await self._written([result]))
+                    _settle([done], await self._written([result]))
             else:
-                for _, done in batch:
-                    _settle(done, failed)
+                _settle([done for _, done in batch], came)
 
-    async def _written(self, results: Sequence[T]) -> Exception | None:
+    async def _written(self, results: Sequence[T]) -> Sequence[R] | Exception:
         try:
-            await asyncio.to_thread(self._write, results)
+            return await asyncio.to_thread(self._write, results)
         except errors.StoreError as exc:
             return exc
         except Exception as exc:
             failed = errors.StoreError(f"unexpected {type(exc).__name__}: {exc}")
             failed.__cause__ = exc
             return failed
-        return None
 
 
-def _settle(done: asyncio.Future[None], failed: Exception | None) -> None:
-    if done.done():
-        return
-    if failed is None:
-        done.set_result(None)
-    else:
-        done.set_exception(failed)
+def _settle(waiting: Sequence[asyncio.Future[R]], came: Sequence[R] | Exception) -> None:
+    for number, done in enumerate(waiting):
+        if done.done():
+            continue
+        if isinstance(came, Exception):
+            done.set_exception(came)
+        else:
+            done.set_result(came[number])

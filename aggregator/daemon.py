@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import uvicorn
 
-from aggregator import app, clock, config, diagnosis, errors, log, metrics, upkeep
+from aggregator import app, clock, config, diagnosis, discovery, errors, log, metrics, upkeep
 from aggregator.store import db
 from aggregator.web import callback, page
 
@@ -62,12 +63,27 @@ def once(
         return asyncio.run(_round(settings, store, observers, names, harvests))
 
 
+def walk_back(
+    settings: config.Settings, observers: app.Observers, name: str, *, since: datetime | None, most_pages: int
+) -> bool:
+    """Fetch what the feed of the source `name` no longer shows; False if a signal ended it early. May run beside a daemon: leases keep
+    them apart."""
+    with closing(app.open_store(settings)) as store:
+        return asyncio.run(_walked_back(settings, store, observers, name, since, most_pages))
+
+
 def examine(
     settings: config.Settings, names: Sequence[str] | None, observe: Callable[[diagnosis.Diagnosis], None]
 ) -> bool:
     """A live check of the enabled sources, or of `names`; False if a signal ended it early. Opens no database and no port, so that it
     may run beside a daemon."""
     return asyncio.run(_examined(settings, names, observe))
+
+
+def discover(settings: config.Settings, url: str, observe: Callable[[str], None]) -> discovery.Found | None:
+    """The feeds of the page at `url`; `observe` is told of every address that is asked. None if a signal ended it early. As `examine`
+    it opens no database and no port."""
+    return asyncio.run(_discovered(settings, url, observe))
 
 
 def _spare_memory() -> None:
@@ -188,6 +204,22 @@ async def _round(
         await opened.aclose()
 
 
+async def _walked_back(
+    settings: config.Settings,
+    store: db.Store,
+    observers: app.Observers,
+    name: str,
+    since: datetime | None,
+    most_pages: int,
+) -> bool:
+    opened = app.App(settings, store, observers)
+    try:
+        return await _unless_stopped(opened.engine.walk_back(name, since=since, most_pages=most_pages))
+    finally:
+        await opened.engine.drain(app.DRAIN)
+        await opened.aclose()
+
+
 async def _examined(
     settings: config.Settings, names: Sequence[str] | None, observe: Callable[[diagnosis.Diagnosis], None]
 ) -> bool:
@@ -196,6 +228,21 @@ async def _examined(
     practice = app.Practice(settings, heed_pause=names is None)
     try:
         return await _unless_stopped(practice.doctor.examine_all(sources, observe))
+    finally:
+        await practice.aclose()
+
+
+async def _discovered(settings: config.Settings, url: str, observe: Callable[[str], None]) -> discovery.Found | None:
+    found: list[discovery.Found] = []
+    practice = app.Practice(settings, heed_pause=False)
+
+    async def find() -> None:
+        source = config.SourceConfig(name="new", url=url)
+        # Whoever types an address wants it asked; what nobody named is another matter.
+        found.append(await practice.discovery.find(url, source, robots=False, observe=observe))
+
+    try:
+        return found[0] if await _unless_stopped(find()) else None
     finally:
         await practice.aclose()
 

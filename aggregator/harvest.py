@@ -3,19 +3,20 @@
 1. `_plan`    does this item need its page, or is the feed's own text the whole article?
 2. `_fetch`   the page, conditionally where we have it already
 3. `_draft`   text, hash and tags, in a worker process
-4. `_settle`  text, state and reason, revision, cluster, tags, page and next visit in one transaction
+4. `_settle`  text, state and reason, revision, cluster, tags, page and next visit in one transaction, together with other visits that
+              ended at the same moment (`batch`)
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import zstandard
 
-from aggregator import cadence, clock, config, draft, errors, log, model, outlook, spool
+from aggregator import batch, cadence, clock, config, draft, errors, log, model, outlook, spool
 from aggregator.feed import text
 from aggregator.net import fetcher
 from aggregator.store import db, visits
@@ -26,6 +27,8 @@ ACCEPT = "text/html, application/xhtml+xml, application/xml;q=0.8, */*;q=0.1"
 DRAFT_LIMIT = 20.0
 LEASE = timedelta(minutes=15)
 _CONFLICTS = 3
+# So many visits are written in one transaction: it holds up other writers for a tenth of a second at most.
+_MOST_TOGETHER = 16
 # Looking through more content than this takes longer than the event loop has.
 _LONG = 10_000
 # Headers worth keeping with a page: what it is, and what proves when and by whom it was served.
@@ -79,6 +82,11 @@ class Harvester:
         self._store, self._fetcher, self._workers, self._observe = store, fetcher, workers, observe
         self._settings, self._outlook, self._now = settings, outlook, now
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
+        self._visits = batch.Batch(self._settle, most=_MOST_TOGETHER)
+
+    async def aclose(self) -> None:
+        """Wait until what was visited is written."""
+        await self._visits.aclose()
 
     async def harvest(self, item: model.Item) -> model.HarvestReport | None:
         """One visit to a claimed item; None if its result could not be written, in which case the lease runs out."""
@@ -100,7 +108,7 @@ class Harvester:
             found = _Found(error=errors.AggregatorError(f"unexpected {type(exc).__name__}: {exc}", code="crash"))
         visit = self._visit(item, plan, found, now)
         try:
-            report = await asyncio.to_thread(self._settle, visit)
+            report = await self._visits.add(visit)
         except errors.StoreError as exc:
             if exc.code == "superseded":
                 # Its feed has changed it meanwhile: it is visited again for that.
@@ -226,11 +234,11 @@ class Harvester:
         due = cadence.revisit(item, now=now, after=self._settings.harvest.revisit) if again else None
         return model.Visit(item=item, at=now, state=state, reason=reason, attempts=0, due=due, draft=made, page=page)
 
-    def _settle(self, visit: model.Visit) -> model.HarvestReport:
+    def _settle(self, made: Sequence[model.Visit]) -> Sequence[model.HarvestReport]:
         for left in reversed(range(_CONFLICTS)):
             try:
                 with self._store.begin() as conn:
-                    return visits.settle(conn, visit)
+                    return [visits.settle(conn, visit) for visit in made]
             except errors.ConflictError as exc:
                 # Two writers in each other's way: Postgres gave one of them up.
                 if exc.code == "superseded" or not left:
@@ -239,7 +247,8 @@ class Harvester:
 
 
 def _compressed(body: spool.Body) -> bytes:
-    packer = zstandard.ZstdCompressor(level=9).compressobj(size=len(body))
+    # Against level 9: two hundredths larger, in two thirds of the time and, for a page of 500 kB or more, a third of the memory.
+    packer = zstandard.ZstdCompressor(level=6).compressobj(size=len(body))
     return b"".join([packer.compress(piece) for piece in spool.pieces(body)]) + packer.flush()
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
-from aggregator import cadence, config, errors, model, reading
+from aggregator import cadence, config, errors, model, overlap, reading
 from aggregator.feed import identity, parse
-from aggregator.store import Connection, db, items, revisions
+from aggregator.store import Connection, db, gaps, items, revisions
 from aggregator.store import shown as known
 from aggregator.workers import Workers
+
+T = TypeVar("T")
 
 _CONFLICTS = 5
 
@@ -27,7 +30,7 @@ class Intake:
         """The feed in `response`, but for what was `shown` before. Raises ParseError and WorkerError."""
         return await reading.parsed(self._workers, response, now, shown)
 
-    def stored(self, write: Callable[[Connection], model.PollReport]) -> model.PollReport:
+    def stored(self, write: Callable[[Connection], T]) -> T:
         """What `write` returns, once it is committed; it may be called again. Raises StoreError."""
         for left in reversed(range(_CONFLICTS)):
             try:
@@ -47,14 +50,30 @@ class Intake:
         entries = identity.keyed(feed.entries, source.id, [entry.face for entry in feed.known.values()])
         decision = identity.decide(source, entries, items.known(conn, source, entries), feed.known)
         decision = revisions.judge(conn, decision, now)
-        ids = items.write(conn, source, decision, now)
+        by = model.DiscoveredBy.FEED if whole else model.DiscoveredBy.PUSH
+        ids = items.write(conn, source, decision, now, by)
         if not whole:
             return decision
         known.remember(conn, source, feed, decision, ids, now)
-        if source.last_new_at is not None and decision.new and not decision.familiar:
-            reason = f"none of the {feed.size} entries was in the document before"
-            items.record_gap(conn, source, to_at=now, estimated=None, reason=reason)
+        if (gap := overlap.missed(source, feed, decision, now)) is not None:
+            gaps.record(conn, source, gap, now, backfill=self._settings.poll.backfill_pages > 0)
         return decision
+
+    def older(
+        self, conn: Connection, source: model.Source, feed: model.ParsedFeed, now: datetime, by: model.DiscoveredBy
+    ) -> model.Decision:
+        """Store what is new among the entries of a page that the feed no longer shows. What is known stays as it is: an archive may
+        have older words than the feed."""
+        decision = self.recognised(conn, source, feed)
+        first_sights = tuple(seen for seen in decision.seen if seen.item.entry_hash is None)
+        source = replace(source, language=source.language or feed.language)
+        items.add(conn, source, replace(decision, seen=first_sights), now, by)
+        return decision
+
+    def recognised(self, conn: Connection, source: model.Source, feed: model.ParsedFeed) -> model.Decision:
+        """What its entries are, without writing anything."""
+        entries = identity.keyed(feed.entries, source.id)
+        return identity.decide(source, entries, items.known(conn, source, entries))
 
     # ------------------------------------------------------------------------------------------------- when next
 

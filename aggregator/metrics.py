@@ -1,6 +1,7 @@
 """Reports into Prometheus metrics. Labels come from closed lists only: nothing foreign can make a new time series."""
 
 import re
+from collections.abc import Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
@@ -31,6 +32,9 @@ class Metrics:
         )
         self._bytes = Counter("aggregator_feed_bytes", "Bytes of feeds on the wire", registry=self._registry)
         self._items = Counter("aggregator_items", "Items that polls brought", ["event"], registry=self._registry)
+        self._backfilled = Counter(
+            "aggregator_backfilled_items", "Items that backfill found, by how", ["method"], registry=self._registry
+        )
         self._harvests = Counter(
             "aggregator_harvests", "Harvests by state of the item", ["state"], registry=self._registry
         )
@@ -45,6 +49,9 @@ class Metrics:
         )
         self._pending = Gauge("aggregator_items_due", "Items due for a visit", registry=self._registry)
         self._due = Gauge("aggregator_sources_due", "Sources due for a poll", registry=self._registry)
+        self._unwell = Gauge(
+            "aggregator_sources_quiet", "Sources that are silent or barren", ["health"], registry=self._registry
+        )
 
     def polled(self, report: model.PollReport) -> None:
         """Count one poll, or what one push came to."""
@@ -63,6 +70,11 @@ class Metrics:
         """Count one push: what it came to, or why it was not stored."""
         self._pushes.labels(outcome=outcome).inc()
 
+    def backfilled(self, method: str, new: int) -> None:
+        """Count what a page brought that the feed no longer shows."""
+        if new:
+            self._backfilled.labels(method=method).inc(new)
+
     def harvested(self, report: model.HarvestReport) -> None:
         """Count one harvest."""
         self._harvests.labels(state=str(report.state)).inc()
@@ -78,6 +90,11 @@ class Metrics:
         """Say how much work is due."""
         self._pending.set(items)
         self._due.set(sources)
+
+    def quiet(self, counts: Mapping[str, int]) -> None:
+        """Say how many sources are silent, and how many barren."""
+        for health, count in counts.items():
+            self._unwell.labels(health=health).set(count)
 
     def render(self) -> tuple[bytes, str]:
         """The text that Prometheus scrapes, and its content type."""

@@ -74,7 +74,25 @@ class DateSource(StrEnum):
     PUBLISHED = "published"
     UPDATED = "updated"
     PAGE = "page"
+    # The last change of the page, by its sitemap: a page that tells its own date knows better.
+    SITEMAP = "sitemap"
     FIRST_SEEN = "first_seen"
+
+
+# The `entry_hash` of what only a sitemap has listed: what the feed says of it, should it show it, is the first word on it.
+OUTLINE = "outline"
+
+
+class DiscoveredBy(StrEnum):
+    """How an item was first found (`items.discovered_by`): polled or pushed, or else by which kind of backfill."""
+
+    FEED = "feed"
+    PUSH = "push"
+    # Pages that the feed names (RFC 5005), that a JSON Feed names, that WordPress has, and the site's sitemaps.
+    ARCHIVE = "archive"
+    NEXT_URL = "next_url"
+    PAGED = "paged"
+    SITEMAP = "sitemap"
 
 
 # ---------------------------------------------------------------------------------------------------- fetching
@@ -207,13 +225,15 @@ class Head:
     language: str | None = None
     hubs: tuple[str, ...] = ()
     self_url: str | None = None
+    older: tuple[tuple[str, str], ...] = ()
+    generator: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """What the last document at `url` showed. `packed` has its entries (see `feed.familiar`), `hints` what it asked for.
 
-    Their `last_seen_at` was written at `touched_at`.
+    Their `last_seen_at` was written at `touched_at`. `size` counts its entries, packed or not; None where that is not known.
     """
 
     url: str
@@ -221,6 +241,7 @@ class Shown:
     head: Head | None = None
     hints: Hints = Hints()
     touched_at: datetime | None = None
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,7 +322,8 @@ class ParsedFeed:
     `left` counts the entries that were not read, for too many are new: the next look reads on. `beyond` counts those that never will be,
     for the document has too many.
 
-    `hubs` and `self_url` are what it says of WebSub: where to subscribe, and to which topic.
+    `hubs` and `self_url` are what it says of WebSub: where to subscribe, and to which topic. `older` is where it says that older
+    entries are, as pairs of relation and address; `generator` what made it.
 
     `entries` are those that were parsed. `known` names the others, which this source has shown before, by their positions.
     `marks` has two hashes for each entry, parsed or not, in order; none where the document had to be read as a whole.
@@ -318,6 +340,8 @@ class ParsedFeed:
     hints: Hints = Hints()
     hubs: tuple[str, ...] = ()
     self_url: str | None = None
+    older: tuple[tuple[str, str], ...] = ()
+    generator: str | None = None
     known: Mapping[int, ShownEntry] = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
     head_hash: bytes = b""
@@ -413,6 +437,11 @@ class Decision:
     def familiar(self) -> int:
         """How many known items the document shows."""
         return len(self.seen) + len(self.kept)
+
+    @property
+    def shared(self) -> int:
+        """How many of them this source itself has shown before."""
+        return len(self.kept) + sum(seen.item.entry_hash is not None for seen in self.seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

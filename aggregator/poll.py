@@ -2,8 +2,8 @@
 
 1. `_fetch`   ask for the document, conditionally
 2. `reading`  only the entries that the last document did not show; in a worker process, unless they are few
-3. `_settle`  look up what is known, decide (`feed.identity`), write items, validators and the next due time in one transaction; where no
-              entry is at stake, together with other polls that ended at the same moment (`batch`)
+3. `_settle`  look up what is known, decide (`feed.identity`), write items, validators and the next due time in one transaction, together
+              with other polls that ended at the same moment (`batch`)
 """
 
 import asyncio
@@ -41,6 +41,8 @@ LEASE = timedelta(minutes=15)
 _WHOLE_AGAIN = timedelta(days=7)
 # A larger document is hashed beside the event loop.
 _SMALL = 250_000
+# So many documents with something new are written in one transaction: it holds up other writers for a tenth of a second at most.
+_MOST_TOGETHER = 16
 
 _log = log.logger("poll")
 
@@ -81,11 +83,13 @@ class Poller:
         self._settings, self._now = settings, now
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
         self._outlook = outlook
-        self._batch = batch.Batch(self._write)
+        self._quiet = batch.Batch(self._write)
+        self._news = batch.Batch(self._write_news, most=_MOST_TOGETHER)
 
     async def aclose(self) -> None:
         """Wait until what was polled is written."""
-        await self._batch.aclose()
+        await self._news.aclose()
+        await self._quiet.aclose()
 
     async def poll(self, source: model.Source) -> model.PollReport | None:
         """One poll of a claimed source; None if its result could not be written, in which case the lease runs out."""
@@ -156,14 +160,13 @@ class Poller:
         moved = answer.response.permanent_url != polled.source.feed_url or polled.source.moved_to is not None
         decision = _as_before(polled, answer.feed)
         if decision is None or moved or self._unlooked(polled.source):
-            return await asyncio.to_thread(self._commit, polled, answer)
-        finished = self._succeeded(polled, answer, decision, model.Move(), None)
-        await self._batch.add(finished)
-        return finished.report
+            return await self._news.add((polled, answer))
+        return await self._quiet.add(self._succeeded(polled, answer, decision, model.Move(), None))
 
-    def _write(self, finished: Sequence[sources.Finished]) -> None:
+    def _write(self, finished: Sequence[sources.Finished]) -> Sequence[model.PollReport]:
         with self._store.begin() as conn:
             sources.finish_all(conn, finished)
+        return [one.report for one in finished]
 
     # ------------------------------------------------------------------------------------------------- it failed
 
@@ -190,11 +193,11 @@ class Poller:
             _log.warning("network.down", since=self._outlook.since, said="every source fails: probably our own network")
         if blamed:
             # The failures that are to be forgiven may still be on their way: written later, they would undo it.
-            await self._batch.aclose()
+            await self._quiet.aclose()
         if blamed or retry_after is not None:
             await asyncio.to_thread(self._write_failure, finished, host, retry_after, blamed)
         else:
-            await self._batch.add(finished)
+            await self._quiet.add(finished)
         return finished.report
 
     def _failure(self, polled: _Polled, error: errors.AggregatorError, *, outage: bool) -> sources.Finished:
@@ -227,7 +230,8 @@ class Poller:
             error_code=error.code,
             error=said,
         )
-        told = advice.on(error.code, since=polled.now)
+        # What was found on its site says more than that it failed once more.
+        told = source.advice if moving.proposed(source) else advice.on(error.code, since=polled.now)
         return sources.Finished(report=report, failures=failures, advice=told)
 
     def _after_outage(
@@ -256,8 +260,8 @@ class Poller:
 
     # ------------------------------------------------------------------------------------------------- it answered
 
-    def _commit(self, polled: _Polled, answer: _Answer) -> model.PollReport:
-        return self._intake.stored(lambda conn: self._store_answer(conn, polled, answer))
+    def _write_news(self, answers: Sequence[tuple[_Polled, _Answer]]) -> Sequence[model.PollReport]:
+        return self._intake.stored(lambda conn: [self._store_answer(conn, *one) for one in answers])
 
     def _store_answer(self, conn: Connection, polled: _Polled, answer: _Answer) -> model.PollReport:
         source, feed = polled.source, answer.feed

@@ -290,6 +290,7 @@ Size = Annotated[
     int, BeforeValidator(_size), WithJsonSchema({"type": ["string", "integer"], "pattern": f"^{_SIZE.pattern}$"})
 ]
 Count = Annotated[int, Field(strict=True, ge=1, le=1000)]
+Pages = Annotated[int, Field(strict=True, ge=0, le=10_000)]
 Workers = Annotated[int, BeforeValidator(_workers), WithJsonSchema({"enum": ["auto", *range(1, MAX_WORKERS + 1)]})]
 FullText = Literal["auto", "always", "never"]
 Line = Annotated[str, AfterValidator(_line)]

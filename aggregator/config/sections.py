@@ -36,6 +36,7 @@ class PollSettings(Section):
     min_interval: kinds.Lasting = kinds.default("5m")
     max_interval: kinds.Lasting = kinds.default("24h")
     concurrency: kinds.Count = 64
+    backfill_pages: kinds.Pages = 150
     adopt_redirect: Annotated[AdoptRedirect, kinds.Commented] = Field(default_factory=AdoptRedirect)
 
     @model_validator(mode="after")

@@ -6,16 +6,16 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from aggregator import clock, errors, harvest, log, metrics, model, poll, push, subscribe
+from aggregator import backfill, clock, errors, harvest, log, metrics, model, poll, push, subscribe
 from aggregator.net import manners
-from aggregator.store import db, hosts, sources, subscriptions, visits
+from aggregator.store import db, gaps, hosts, sources, subscriptions, visits
 
 _BELL = timedelta(seconds=1)
 # Seats that fall free at the same time are filled by one look at the database.
@@ -25,8 +25,12 @@ _STORE_PAUSE = timedelta(seconds=10)
 _DEPTHS = timedelta(seconds=15)
 # Hubs: how often is looked who is to be asked, so many at a time; and how often for what time alone brings about.
 _HUB_BELL, _HUB_SEATS, _TEND = timedelta(seconds=2), 4, timedelta(seconds=10)
+# Walks back through archives: how often is looked for those that are due, so many at a time.
+_BACKFILL_BELL, _BACKFILL_SEATS = timedelta(seconds=5), 2
 # After a start, or when the clock has leapt, everything may be due: so many polls a second, all within the longest.
 _POLLS_A_SECOND, _LONGEST_SPREAD = 50, timedelta(minutes=30)
+# Before the first chores, so that a start is over.
+_SETTLED = timedelta(minutes=1)
 # The loop's lag is measured so often; the wall clock may differ from the monotonic one by this much before it has been set.
 _PULSE, _LEAP = 0.25, 30.0
 # How often a single run looks again for work whose host was busy.
@@ -48,6 +52,14 @@ class Seats:
     pageless: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chore:
+    """Something to `do` now and then beside the two stages; it may raise StoreError."""
+
+    every: timedelta
+    do: Callable[[], Awaitable[None]]
+
+
 class Local:
     """The local engine over one store. One instance runs either `start` … `drain`, or `run_once`."""
 
@@ -57,22 +69,26 @@ class Local:
         store: db.Store,
         poller: poll.Poller,
         harvester: harvest.Harvester,
+        backfiller: backfill.Backfiller,
         subscriber: subscribe.Subscriber,
         receiver: push.Receiver,
         manners: manners.Manners,
         metrics: metrics.Metrics,
         seats: Seats,
+        chores: Sequence[Chore] = (),
         now: clock.Clock = clock.now,
     ) -> None:
-        self._now = now
+        self._now, self._chores = now, chores
         self._store, self._poller, self._harvester = store, poller, harvester
-        self._subscriber, self._receiver = subscriber, receiver
+        self._subscriber, self._receiver, self._backfiller = subscriber, receiver, backfiller
         self._manners, self._metrics, self._seats = manners, metrics, seats
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._claims = itertools.count(1)
         self._polls: set[asyncio.Task[Any]] = set()
         self._harvests: set[asyncio.Task[Any]] = set()
         self._requests: set[asyncio.Task[Any]] = set()
+        self._errands: set[asyncio.Task[Any]] = set()
+        self._walks: set[asyncio.Task[Any]] = set()
         self._scheduler: AsyncIOScheduler | None = None
         self._ticking = asyncio.Lock()
         self._again: asyncio.TimerHandle | None = None
@@ -97,7 +113,12 @@ class Local:
         self._scheduler.add_job(self.tick, "interval", seconds=_BELL.total_seconds(), **always)
         self._scheduler.add_job(self._measure, "interval", seconds=_DEPTHS.total_seconds(), **always)
         self._scheduler.add_job(self._ask_hubs, "interval", seconds=_HUB_BELL.total_seconds(), **always)
+        self._scheduler.add_job(self._walk_back, "interval", seconds=_BACKFILL_BELL.total_seconds(), **always)
         self._scheduler.add_job(self._tend, "interval", seconds=_TEND.total_seconds(), **always)
+        for chore in self._chores:
+            soon = datetime.now(UTC) + min(chore.every, _SETTLED)
+            seconds = chore.every.total_seconds()
+            self._scheduler.add_job(self._run, "interval", (chore,), seconds=seconds, next_run_time=soon, **always)
         self._scheduler.start()
         self._pulse = asyncio.create_task(self._feel_pulse())
 
@@ -126,7 +147,9 @@ class Local:
             if timer is not None:
                 timer.cancel()
         self._receiver.close()
-        if under_way := self._polls | self._harvests | self._requests | self._receiver.tasks:
+        self._backfiller.close()
+        errands = self._requests | self._walks | self._errands | self._receiver.tasks
+        if under_way := self._polls | self._harvests | errands:
             _log.info("engine.draining", polls=len(self._polls), harvests=len(self._harvests))
             _, late = await asyncio.wait(under_way, timeout=limit.total_seconds())
             for task in late:
@@ -134,6 +157,7 @@ class Local:
             await asyncio.gather(*late, return_exceptions=True)
         try:
             await self._poller.aclose()
+            await self._harvester.aclose()
             await asyncio.to_thread(self._save_hosts)
             await asyncio.to_thread(self._release, [self.owner])
         except errors.StoreError as exc:
@@ -220,6 +244,15 @@ class Local:
             _log.error("engine.store_unavailable", error=str(exc), code=exc.code, again_in_s=_STORE_PAUSE.seconds)
         self.trouble = str(exc)
 
+    async def _walk_back(self) -> None:
+        now = self._now()
+        if now < self._paused_until or self._scheduler is None:
+            return
+        try:
+            await self._fill(self._walks, _BACKFILL_SEATS, self._claim_walks, self._backfiller.run, now)
+        except errors.StoreError as exc:
+            self._pause(exc, now)
+
     # ----------------------------------------------------------------------------------------------------- hubs
 
     async def _ask_hubs(self) -> None:
@@ -240,10 +273,27 @@ class Local:
     def _claim_hubs(self, now: datetime, free: int) -> Sequence[subscriptions.Wanted]:
         return self._subscriber.claim_due(now, free)
 
+    # ----------------------------------------------------------------------------------------------------- chores
+
+    async def _run(self, chore: Chore) -> None:
+        """Until it is done: the scheduler does not ring for it meanwhile. What it does outlives the scheduler, until `drain` ends it."""
+        if self._now() >= self._paused_until and self._scheduler is not None:
+            errand = asyncio.ensure_future(self._done(chore))
+            self._errands.add(errand)
+            errand.add_done_callback(self._errands.discard)
+            await asyncio.shield(errand)
+
+    async def _done(self, chore: Chore) -> None:
+        try:
+            await chore.do()
+        except errors.StoreError as exc:
+            self._pause(exc, self._now())
+
     # ----------------------------------------------------------------------------------------------------- once
 
     async def run_once(self, *, names: Sequence[str] | None = None, harvests: bool = True) -> None:
-        """Poll what is due now (or the sources in `names`, due or not), then harvest what is due after that; return when done.
+        """Poll what is due now (or the sources in `names`, due or not), then fill gaps and harvest what is due after that; return when
+        done.
 
         Raises StoreError when the database cannot be read or written.
         """
@@ -267,6 +317,7 @@ class Local:
             )
         if not harvests:
             return
+        await self._exhaust(self._walks, _BACKFILL_SEATS, self._claim_walks, self._backfiller.run, lambda: 0)
         until = self._now()
 
         def claim_harvests(_now: datetime, free: int) -> Sequence[model.Item]:
@@ -279,6 +330,8 @@ class Local:
             self._harvester.harvest,
             lambda: self._due_items(until),
         )
+        for chore in self._chores:
+            await chore.do()
 
     async def _exhaust(
         self,
@@ -299,7 +352,22 @@ class Local:
                     return
                 await asyncio.sleep(_LOOK.total_seconds())
 
+    async def walk_back(self, name: str, *, since: datetime | None, most_pages: int) -> None:
+        """Fetch by hand what the source `name` no longer shows. Raises NotFoundError, ConflictError (`busy`), StoreError."""
+        await asyncio.to_thread(self._recall_hosts)
+        walk = await asyncio.to_thread(self._claim_walk, name, since)
+        task = asyncio.create_task(self._backfiller.run(walk, most_pages))
+        self._walks.add(task)
+        task.add_done_callback(self._walks.discard)
+        await asyncio.shield(task)
+
     # ----------------------------------------------------------------------------------------------- the database
+
+    def _claim_walk(self, name: str, since: datetime | None) -> gaps.Backfill:
+        with self._store.begin() as conn:
+            return gaps.claim_by_hand(
+                conn, name, since=since, now=self._now(), owner=self._claim(), lease=backfill.LEASE
+            )
 
     def _claim(self) -> str:
         """A name for one claim: an item that lost its lease and was claimed again is not mistaken for the first visit's."""
@@ -330,6 +398,10 @@ class Local:
                 per_host=self._seats.per_host,
                 pageless=self._seats.pageless,
             )
+
+    def _claim_walks(self, now: datetime, free: int) -> Sequence[gaps.Backfill]:
+        with self._store.begin() as conn:
+            return gaps.claim_due(conn, now=now, limit=free, owner=self._claim(), lease=backfill.LEASE)
 
     def _due_sources(self, until: datetime, names: Collection[str] | None) -> int:
         with self._store.read() as conn:

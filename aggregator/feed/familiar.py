@@ -75,6 +75,8 @@ def as_before(feed: model.ParsedFeed, head: model.Head, hints: model.Hints) -> m
         language=head.language,
         hubs=head.hubs,
         self_url=head.self_url,
+        older=head.older,
+        generator=head.generator,
         hints=hints,
     )
 
@@ -104,4 +106,6 @@ def head(feed: model.ParsedFeed) -> model.Head | None:
         language=feed.language,
         hubs=feed.hubs,
         self_url=feed.self_url,
+        older=feed.older,
+        generator=feed.generator,
     )

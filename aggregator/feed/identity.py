@@ -72,7 +72,7 @@ def url_key(url: str) -> str:
     host, _, path = rest.partition("/")
     host = _host(host)
     if not host:
-        return _bounded(text)
+        return _bounded(_unescaped(href))
     kept, route = _query(query, host)
     asked = f"?{urlencode(kept, errors='surrogateescape')}" if kept else ""
     return _bounded("/".join((host, *_steps(path))) + asked + _route(route or fragment))
@@ -387,7 +387,9 @@ def _seen(source: model.Source, one: Keyed, item: model.KnownItem, matched_by: s
     first_sight = item.entry_hash is None
     first_poll = source.last_success_at is None
     adopted = first_sight and first_poll and item.first_poll and source.id < item.owner_id
-    rewritten = not first_sight and item.owner_id == source.id and item.entry_hash != entry.entry_hash
+    own = not first_sight and item.owner_id == source.id
+    adopted = adopted or (own and item.entry_hash == model.OUTLINE != entry.entry_hash)
+    rewritten = own and not adopted and item.entry_hash != entry.entry_hash
     return model.SeenItem(
         item=item,
         entry=entry,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from aggregator import errors, markup, model
-from aggregator.feed import dates, entry, familiar, hints, split
+from aggregator.feed import archive, dates, entry, familiar, hints, split
 
 _VERSIONS = {"1": "json10", "1.0": "json10", "1.1": "json11"}
 _LONGEST_TITLE = 1_000
@@ -51,6 +51,7 @@ def read(text: str, *, url: str, now: datetime, shown: model.Shown | None = None
         beyond=len(usable) - len(listed),
         hubs=hubs,
         self_url=self_url,
+        older=archive.named([("next_url", _string(feed, "next_url"))], url),
         marks=marks,
         known=known,
     )

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from aggregator import errors, markup, model
-from aggregator.feed import dates, document, entry, familiar, hints, impostor, jsonfeed, lean, split
+from aggregator.feed import archive, dates, document, entry, familiar, hints, impostor, jsonfeed, lean, split
 
-_LONGEST_TITLE = 1_000
+_LONGEST_TITLE, _LONGEST_GENERATOR = 1_000, 200
 # A first look takes a microsecond or two for each tag and each query of a URL; new items of a JSON feed are read in it.
 _MOST_MARKS = ((b"<", 6_000), (b"?", 2_000), (b"{", 100))
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -163,7 +163,7 @@ def _feed(
 ) -> model.ParsedFeed:
     version = _string(found, "version")
     reader = _Reader(url=url, version=version, head=dict.get(found, "feed", {}), now=now)
-    links = ((_string(link, "rel"), _string(link, "href")) for link in _dicts(reader.head, "links"))
+    links = [(_string(link, "rel"), _string(link, "href")) for link in _dicts(reader.head, "links")]
     hubs, self_url = hints.websub(links, url)
     return model.ParsedFeed(
         version=version,
@@ -174,6 +174,8 @@ def _feed(
         hints=hints.read({name: _string(reader.head, name) for name in hints.TOLD}, data, now=now),
         hubs=hubs,
         self_url=self_url,
+        older=archive.named(links, url),
+        generator=entry.one_line(reader.text(reader.head, "generator"), _LONGEST_GENERATOR) or None,
     )
 
 

@@ -125,6 +125,11 @@ class Fetcher:
         hop = hops.first(request, self._allowed)
         return await self._robots.check(hop.name, _PRODUCT, request.proxy) if self._robots is not None else None
 
+    async def sitemaps(self, request: model.Request) -> tuple[str, ...]:
+        """The sitemaps that the robots.txt of its host names. Raises what keeps robots.txt from being asked for."""
+        hop = hops.first(request, self._allowed)
+        return await self._robots.sitemaps(hop.name, _PRODUCT, request.proxy) if self._robots is not None else ()
+
     async def _follow(
         self, request: model.Request, held: AsyncExitStack, told: trail.Trail | None = None, *, spooled: bool = False
     ) -> tuple[hops.Hop, hops.Answer, timedelta]:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, islice
 from typing import Protocol
 from urllib.parse import quote
 from weakref import WeakValueDictionary
@@ -42,6 +42,8 @@ _LONGEST_LINE = 2083 * 8 - 1
 _MOST_RULES, _MOST_WILDCARDS = 10_000, 20
 # Each of these is searched for in the whole path: a thousand take 20 ms for the longest URL, ten thousand 200.
 _MOST_SEARCHES = 1_000
+_SITEMAP = re.compile(r"\ufeff?\s*site-?map\s*:\s*(\S+)", re.IGNORECASE)
+_MOST_SITEMAPS = 50
 # Parsed copies in memory, and what they take, in bytes or so; a rule takes some 600 besides its text.
 _COPIES, _ROOM, _RULE_SIZE = 512, 32 << 20, 600
 
@@ -108,6 +110,13 @@ class Robots:
         if not known.rules.permits(path):
             raise errors.BlockedError(f"robots.txt of {host} forbids {markup.line(path, 100)}", code="robots", url=url)
         return known.rules.delay
+
+    async def sitemaps(self, url: str, agent: str, proxy: str | None = None) -> tuple[str, ...]:
+        """The sitemaps that the robots.txt of the host of `url` names, as it writes them; none where there is none. Raises as `check`."""
+        host, address, _ = _placed(url)
+        await self._known(host, address, agent, proxy)
+        record = await asyncio.to_thread(self._shelf.recall, host)
+        return named_sitemaps(record.robots or "") if record is not None else ()
 
     # ---------------------------------------------------------------------------------------------------- what is known
 
@@ -177,6 +186,12 @@ def _placed(url: str) -> tuple[str, str, str]:
     usual = guard.port_of(parsed) == (443 if parsed.scheme == "https" else 80)
     # httpx2 leaves the usual port out of `netloc`.
     return host if usual else netloc, f"{parsed.scheme}://{netloc}{_PATH}", parsed.raw_path.decode("ascii")
+
+
+def named_sitemaps(text: str) -> tuple[str, ...]:
+    """The addresses in the `Sitemap:` lines of a robots.txt: they belong to no group (RFC 9309 §2.2.4)."""
+    found = (match[1] for line in text.splitlines() if (match := _SITEMAP.match(line[:_LONGEST_LINE])))
+    return tuple(islice(dict.fromkeys(found), _MOST_SITEMAPS))
 
 
 # ------------------------------------------------------------------------------------------------------------- records

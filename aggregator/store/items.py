@@ -1,7 +1,7 @@
 """Items as their feeds show them: what is known of the entries of a document, and writing what it brought."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
     update,
 )
@@ -27,6 +26,8 @@ from aggregator.feed import identity
 from aggregator.store import changes, revisions, shown, tables
 
 _items, _sightings = tables.items, tables.sightings
+# How items come by themselves. What was fetched afterwards says nothing of when the source has news.
+_TIMELY = (model.DiscoveredBy.FEED, model.DiscoveredBy.PUSH)
 # Of a feed whose items all have one date, so many are looked at for one that was moved.
 _MOST_OF_A_DATE = 50
 # Rows take several times the room of what they are made of: so many are made, and sent, at a time.
@@ -125,11 +126,24 @@ def _known_item(row: RowMapping) -> model.KnownItem:
 # ------------------------------------------------------------------------------------------------------- writing
 
 
-def write(conn: Connection, source: model.Source, decision: model.Decision, now: datetime) -> Mapping[str, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """How items were found; `backlog` where that says little of their age."""
+
+    by: model.DiscoveredBy
+    backlog: bool
+
+
+def write(
+    conn: Connection,
+    source: model.Source,
+    decision: model.Decision,
+    now: datetime,
+    by: model.DiscoveredBy = model.DiscoveredBy.FEED,
+) -> Mapping[str, int]:
     """Store what a document brought, once its edits are judged (`revisions.judge`); returns the ids of the new items by their URL keys.
     Raises ConflictError when another poll stored one of them meanwhile: the caller must then look and decide again."""
-    ids = _insert_items(conn, source, decision.new, now)
-    _resight(conn, source, [seen for seen in decision.seen if seen.resighted], now)
+    ids = add(conn, source, decision, now, by)
     shown.touch(conn, source.id, [seen.item.id for seen in decision.seen], now)
     revisions.write(conn, [seen for seen in decision.seen if seen.edited], now)
     revisions.follow(conn, source.id, [seen for seen in decision.seen if seen.alone], now)
@@ -139,39 +153,50 @@ def write(conn: Connection, source: model.Source, decision: model.Decision, now:
     return ids
 
 
+def add(
+    conn: Connection, source: model.Source, decision: model.Decision, now: datetime, by: model.DiscoveredBy
+) -> Mapping[str, int]:
+    """Store the new items and what is new about who showed them, and nothing else; the rest as `write`."""
+    found = _Found(by=by, backlog=source.last_success_at is None or by not in _TIMELY)
+    ids = _insert_items(conn, source, decision.new, now, found)
+    _resight(conn, source, [seen for seen in decision.seen if seen.resighted], now, found)
+    return ids
+
+
 def _insert_items(
-    conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime
+    conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime, found: _Found
 ) -> Mapping[str, int]:
     ids: dict[str, int] = {}
     # Sorted, so that two polls that meet wait for each other in one direction only.
     ordered = sorted(new, key=lambda one: one.url_key)
     for start in range(0, len(ordered), _AT_ONCE):
-        ids |= _insert_part(conn, source, ordered[start : start + _AT_ONCE], now)
+        ids |= _insert_part(conn, source, ordered[start : start + _AT_ONCE], now, found)
     return ids
 
 
 def _insert_part(
-    conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime
+    conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime, found: _Found
 ) -> Mapping[str, int]:
-    rows = [_item_row(source, one, now) for one in new]
-    ids = {url_key: item_id for item_id, url_key in conn.execute(_inserting(conn.dialect.name), rows)}
+    rows = [_item_row(source, one, now, found) for one in new]
+    returned = conn.execute(_inserting(conn.dialect.name, tuple(rows[0])), tables.given(conn, _items, rows))
+    ids: dict[str, int] = {url_key: item_id for item_id, url_key in returned}
     if len(ids) < len(new):
         raise errors.ConflictError(f"{len(new) - len(ids)} items were stored by another poll at the same moment")
-    sighted = [_sighting(source, ids[one.url_key], one.entry, one.matched_by, now) for one in new]
-    conn.execute(insert(_sightings), sighted)
+    sighted = [_sighting(source, ids[one.url_key], one, now, found) for one in new]
+    tables.add(conn, _sightings, sighted)
     attached = [row for one in new for row in _enclosures(ids[one.url_key], one.entry)]
     if attached:
-        conn.execute(insert(tables.enclosures), attached)
+        tables.add(conn, tables.enclosures, attached)
     changes.tell(conn, "new", ids.values(), now)
     return ids
 
 
 @lru_cache
-def _inserting(dialect: str) -> ReturningInsert[Any]:
-    return _insert_new(dialect, _items).returning(_items.c.id, _items.c.url_key)
+def _inserting(dialect: str, keys: tuple[str, ...]) -> ReturningInsert[Any]:
+    return tables.insert_statement(dialect, _items, keys, anew=True).returning(_items.c.id, _items.c.url_key)
 
 
-def _item_row(source: model.Source, one: model.NewItem, now: datetime) -> dict[str, Any]:
+def _item_row(source: model.Source, one: model.NewItem, now: datetime, found: _Found) -> dict[str, Any]:
     return _feed_values(source, one.entry) | {
         "url_key": one.url_key,
         "published_at": one.entry.published_at or now,
@@ -186,6 +211,7 @@ def _item_row(source: model.Source, one: model.NewItem, now: datetime) -> dict[s
         "next_visit_at": now,
         "changed_at": now,
         "attempts": 0,
+        "discovered_by": found.by,
     }
 
 
@@ -204,7 +230,10 @@ def _feed_values(source: model.Source, entry: model.Entry) -> dict[str, Any]:
     }
 
 
-def _sighting(source: model.Source, item_id: int, entry: model.Entry, matched_by: str, now: datetime) -> dict[str, Any]:
+def _sighting(
+    source: model.Source, item_id: int, one: model.NewItem | model.SeenItem, now: datetime, found: _Found
+) -> dict[str, Any]:
+    entry = one.entry
     return {
         "item_id": item_id,
         "source_id": source.id,
@@ -214,8 +243,8 @@ def _sighting(source: model.Source, item_id: int, entry: model.Entry, matched_by
         "first_seen_at": now,
         "last_seen_at": now,
         "position": entry.position,
-        "backlog": source.last_success_at is None,
-        "matched_by": matched_by,
+        "backlog": found.backlog,
+        "matched_by": one.matched_by,
     }
 
 
@@ -224,10 +253,12 @@ def _enclosures(item_id: int, entry: model.Entry) -> Iterable[dict[str, Any]]:
         yield {"item_id": item_id, "position": position, "url": one.url, "type": one.type, "length": one.length}
 
 
-def _resight(conn: Connection, source: model.Source, seen: Sequence[model.SeenItem], now: datetime) -> None:
+def _resight(
+    conn: Connection, source: model.Source, seen: Sequence[model.SeenItem], now: datetime, found: _Found
+) -> None:
     if not seen:
         return
-    rows = [_sighting(source, one.item.id, one.entry, one.matched_by, now) for one in seen]
+    rows = [_sighting(source, one.item.id, one, now, found) for one in seen]
     upsert: Any = sqlite.insert(_sightings) if conn.dialect.name == "sqlite" else postgresql.insert(_sightings)
     renewed = {key: upsert.excluded[key] for key in ("guid", "guid_hash", "entry_hash", "last_seen_at", "matched_by")}
     conn.execute(upsert.on_conflict_do_update(index_elements=["item_id", "source_id"], set_=renewed), rows)
@@ -251,32 +282,21 @@ def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now
     conn.execute(update(_items).where(_items.c.id == seen.item.id).values(values))
     conn.execute(delete(tables.enclosures).where(tables.enclosures.c.item_id == seen.item.id))
     if attached := list(_enclosures(seen.item.id, seen.entry)):
-        conn.execute(insert(tables.enclosures), attached)
+        tables.add(conn, tables.enclosures, attached)
 
 
 def latest_times(conn: Connection, source_id: int, count: int = 30) -> list[datetime]:
-    """When the latest items of a source were published, or first seen, for those whose feed does not say; newest first."""
+    """When the latest items of a source that came by themselves were published, or first seen, for those whose feed does not say;
+    newest first."""
     return list(conn.execute(_LATEST, {"source_id": source_id, "count": count}).scalars())
 
 
 _LATEST = (
     select(_items.c.published_at)
-    .where(_items.c.source_id == bindparam("source_id"))
+    .where(_items.c.source_id == bindparam("source_id"), _items.c.discovered_by.in_(_TIMELY))
     .order_by(_items.c.published_at.desc())
     .limit(bindparam("count"))
 )
-
-
-def record_gap(conn: Connection, source: model.Source, *, to_at: datetime, estimated: int | None, reason: str) -> None:
-    """Write down that items between the last good poll and `to_at` may have come and gone unseen."""
-    row = {
-        "source_id": source.id,
-        "from_at": source.last_success_at,
-        "to_at": to_at,
-        "estimated": estimated,
-        "reason": reason,
-    }
-    conn.execute(insert(tables.gaps), row)
 
 
 # ------------------------------------------------------------------------------------------------------- reading

@@ -3,11 +3,23 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, or_, select, update
 
 from aggregator.store import changes, tables
 
 _items, _clusters, _matches = tables.items, tables.clusters, tables.matches
+
+# Built once: to put a statement together takes longer than to run it.
+_LOCK = select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger)))
+_TWINS = (
+    select(_items.c.id, _items.c.cluster_id)
+    .where(
+        _items.c.text_hash == bindparam("hash"),
+        _items.c.id != bindparam("of"),
+        _items.c.state.in_(("ok", "feed_only")),
+    )
+    .order_by(_items.c.id)
+)
 
 
 def place_exact(
@@ -19,7 +31,7 @@ def place_exact(
     with the same text wait for each other, SQLite has one writer.
     """
     if text_hash is not None and conn.dialect.name == "postgresql":
-        conn.execute(select(func.pg_advisory_xact_lock(int(text_hash[:15], 16))))
+        conn.execute(_LOCK, {"key": int(text_hash[:15], 16)})
     twins = _twins(conn, item_id, text_hash)
     joined = min((twin_cluster for _, twin_cluster in twins if twin_cluster is not None), default=None)
     if cluster_id is not None and cluster_id != joined:
@@ -47,10 +59,7 @@ def place_exact(
 def _twins(conn: Connection, item_id: int, text_hash: str | None) -> list[tuple[int, int | None]]:
     if text_hash is None:
         return []
-    same = select(_items.c.id, _items.c.cluster_id).where(
-        _items.c.text_hash == text_hash, _items.c.id != item_id, _items.c.state.in_(("ok", "feed_only"))
-    )
-    return [(row.id, row.cluster_id) for row in conn.execute(same.order_by(_items.c.id))]
+    return [(row.id, row.cluster_id) for row in conn.execute(_TWINS, {"hash": text_hash, "of": item_id})]
 
 
 def _open(conn: Connection, item_id: int, now: datetime) -> int:

@@ -46,6 +46,7 @@ def of(conn: Connection, source_ids: Collection[int]) -> Mapping[int, dict[str, 
             "packed": row["entries"],
             "head": _head(row["head"]),
             "touched_at": row["touched_at"],
+            "size": row["size"],
         }
         for row in rows
     }
@@ -91,6 +92,7 @@ def remember(
         "entries": entries,
         "head": asdict(head) if head is not None else None,
         "touched_at": before.touched_at if before is not None and lately else now,
+        "size": feed.size,
     }
     if before is not None:
         # Not an upsert: whoever deleted an item meanwhile has deleted this row too, and the next document shall be read as a whole.
@@ -119,19 +121,23 @@ _TOUCH = (
     .values(last_seen_at=_at),
     update(_items).where(_items.c.id.in_(_ids), _items.c.last_seen_at < _at).values(last_seen_at=_at),
 )
+_WRITTEN = ("url", "entries", "head", "touched_at", "size")
 _REPLACE = (
     update(_shown)
     .where(_shown.c.source_id == bindparam("to_source_id"))
-    .values({key: bindparam(f"to_{key}", type_=_shown.c[key].type) for key in ("url", "entries", "head", "touched_at")})
+    .values({key: bindparam(f"to_{key}", type_=_shown.c[key].type) for key in _WRITTEN})
 )
 
 
 @lru_cache
 def _upsert(dialect: str) -> Insert:
     put: Any = sqlite.insert(_shown) if dialect == "sqlite" else postgresql.insert(_shown)
-    renewed = {key: put.excluded[key] for key in ("url", "entries", "head", "touched_at")}
+    renewed = {key: put.excluded[key] for key in _WRITTEN}
     return put.on_conflict_do_update(index_elements=["source_id"], set_=renewed)  # type: ignore[no-any-return]
 
 
 def _head(stored: Mapping[str, Any] | None) -> model.Head | None:
-    return model.Head(**{**stored, "hubs": tuple(stored["hubs"])}) if stored else None
+    if not stored:
+        return None
+    lists = {"hubs": tuple(stored["hubs"]), "older": tuple((rel, url) for rel, url in stored.get("older", ()))}
+    return model.Head(**{**stored, **lists})

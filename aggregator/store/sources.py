@@ -21,6 +21,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    union,
     update,
 )
 
@@ -29,12 +30,6 @@ from aggregator.feed import identity
 from aggregator.store import changes, shown, tables
 
 _sources = tables.sources
-
-_HEALTH = (
-    "id name url feed_url category state error_code reason failures last_polled_at last_success_at last_new_at next_poll_at "
-    "due_reason hours_since_success hours_since_new items items_ok items_pending items_without_page polls polls_failed gaps_open advice push"
-)
-_HEALTH_TIMES = ("last_polled_at", "last_success_at", "last_new_at", "next_poll_at")
 
 _SAME = (
     "id name url feed_url category language state failures error_code error document_hash next_poll_at last_polled_at last_success_at "
@@ -162,7 +157,7 @@ def _differences(row: RowMapping, source: Configured, now: datetime) -> dict[str
     if row["url"] != source.url:
         cleared = dict.fromkeys(
             "etag last_modified validators_url document_hash error error_code hints last_document_at moved_to moved_since advice "
-            "hubs topic pushed_by pushed_until".split()
+            "hubs topic pushed_by pushed_until health health_reason health_at sought_at".split()
         )
         different |= _fresh(source, now) | cleared | {"failures": 0.0, "moved_sightings": 0}
     paused, removed = row["state"] == model.SourceState.PAUSED, row["state"] == model.SourceState.REMOVED
@@ -189,15 +184,7 @@ def claim_due(
 
     Whoever else claims in the meantime skips them until the lease ends (as `healthchecks`, sendalerts.py, does).
     """
-    free = tables.unclaimed(_sources, now)
-    wanted: Select[Any] = select(_sources.c.id, _sources.c.host).where(free)
-    if names is None:
-        wanted = wanted.where(
-            _sources.c.state.in_(POLLED), or_(_sources.c.next_poll_at <= now, _sources.c.next_poll_at.is_(None))
-        )
-    else:
-        wanted = wanted.where(_sources.c.name.in_(names))
-    wanted = wanted.order_by(_sources.c.next_poll_at, _sources.c.id).with_for_update(skip_locked=True)
+    wanted = _wanted(now, names)
     # Postgres locks what it shows, so no more is looked at than needed.
     for window in (limit, 4 * limit, _WINDOW):
         due = conn.execute(wanted.limit(window)).all()
@@ -214,7 +201,17 @@ def claim_due(
     )
     rows = conn.execute(claimed).mappings().all()
     documents = shown.of(conn, [row["id"] for row in rows])
-    return tuple(sorted((_source(row, documents.get(row["id"])) for row in rows), key=lambda source: source.id))
+    return tuple(sorted((of_row(row, documents.get(row["id"])) for row in rows), key=lambda source: source.id))
+
+
+def _wanted(now: datetime, names: Sequence[str] | None) -> Select[Any]:
+    free = select(_sources.c.id, _sources.c.host).where(tables.unclaimed(_sources, now))
+    if names is None:
+        due = or_(_sources.c.next_poll_at <= now, _sources.c.next_poll_at.is_(None))
+        wanted = free.where(_sources.c.state.in_(POLLED), due)
+    else:
+        wanted = free.where(_sources.c.name.in_(names))
+    return wanted.order_by(_sources.c.next_poll_at, _sources.c.id).with_for_update(skip_locked=True)
 
 
 def _fair(due: Sequence[Row[Any]], limit: int, busy: Collection[str], per_host: int) -> list[int]:
@@ -231,7 +228,7 @@ def _fair(due: Sequence[Row[Any]], limit: int, busy: Collection[str], per_host: 
     return ids
 
 
-def _source(row: RowMapping, document: Mapping[str, Any] | None) -> model.Source:
+def of_row(row: RowMapping, document: Mapping[str, Any] | None = None) -> model.Source:
     gap, hints = row["learned_gap"], _hints(row["hints"])
     validators = model.Validators(url=row["validators_url"] or "", etag=row["etag"], last_modified=row["last_modified"])
     return model.Source(
@@ -253,7 +250,7 @@ def finish_all(conn: Connection, finished: Sequence[Finished]) -> None:
         alike.setdefault(tuple(values), []).append({f"to_{key}": value for key, value in values.items()})
     for keys, rows in alike.items():
         conn.execute(_finishing(keys), rows)
-    conn.execute(insert(tables.polls), [_poll_row(one.report) for one in finished])
+    tables.add(conn, tables.polls, [_poll_row(one.report) for one in finished])
 
 
 @lru_cache(maxsize=64)
@@ -421,7 +418,7 @@ def clamp(conn: Connection, now: datetime, *, within: timedelta) -> int:
     back = update(_sources).where(ahead, _sources.c.next_poll_at > now + within)
     # Due now: `spread` spaces them out.
     count = conn.execute(back.values(next_poll_at=now, due_reason=reason)).rowcount
-    for table in (_sources, tables.items):
+    for table in tables.LEASED:
         # No lease is longer than an hour.
         stale = table.c.lease_until > now + timedelta(hours=1)
         conn.execute(update(table).where(stale).values(lease_owner=None, lease_until=None))
@@ -464,7 +461,7 @@ def release(conn: Connection, owners: Sequence[str] | None = None) -> int:
     A claim's name is its owner's with a number after it.
     """
     total = 0
-    for table in (_sources, tables.items):
+    for table in tables.LEASED:
         mine = [table.c.lease_owner.startswith(owner, autoescape=True) for owner in owners or ()]
         held = table.c.lease_owner.is_not(None) if owners is None else or_(false(), *mine)
         total += conn.execute(update(table).where(held).values(lease_owner=None, lease_until=None)).rowcount
@@ -473,16 +470,8 @@ def release(conn: Connection, owners: Sequence[str] | None = None) -> int:
 
 def lease_owners(conn: Connection) -> tuple[str, ...]:
     """Everybody who holds a lease."""
-    held = [select(t.c.lease_owner).where(t.c.lease_owner.is_not(None)) for t in (_sources, tables.items)]
-    return tuple(conn.execute(held[0].union(held[1])).scalars())
-
-
-def next_due(conn: Connection) -> datetime | None:
-    """When the next source is due."""
-    when: datetime | None = conn.execute(
-        select(func.min(_sources.c.next_poll_at)).where(_sources.c.state.in_(POLLED))
-    ).scalar()
-    return when
+    held = (select(table.c.lease_owner).where(table.c.lease_owner.is_not(None)) for table in tables.LEASED)
+    return tuple(conn.execute(union(*held)).scalars())
 
 
 def due_count(conn: Connection, now: datetime, *, names: Collection[str] | None = None) -> int:
@@ -491,10 +480,3 @@ def due_count(conn: Connection, now: datetime, *, names: Collection[str] | None 
     due = and_(_sources.c.state.in_(POLLED), _sources.c.next_poll_at <= now)
     wanted = due if names is None else _sources.c.name.in_(names)
     return int(conn.execute(select(func.count()).select_from(_sources).where(wanted, free)).scalar_one())
-
-
-def health(conn: Connection) -> Sequence[RowMapping]:
-    """The rows of the view `source_health`, the sources in trouble first."""
-    view = tables.view("source_health", _HEALTH, **dict.fromkeys(_HEALTH_TIMES, tables.UTCTime))
-    trouble = (view.c.state == model.SourceState.ACTIVE).asc()
-    return conn.execute(select(view).order_by(trouble, view.c.id)).mappings().all()

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
+    Insert,
     Integer,
     LargeBinary,
     MetaData,
@@ -28,15 +29,18 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     any_,
+    bindparam,
     column,
     false,
     func,
+    insert,
     literal,
     or_,
     select,
     table,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData(
@@ -130,6 +134,10 @@ sources = Table(
     Column("topic", Text),
     Column("pushed_by", Text),
     Column("pushed_until", UTCTime),
+    Column("health", Text),
+    Column("health_reason", Text),
+    Column("health_at", UTCTime),
+    Column("sought_at", UTCTime),
     Index(None, "next_poll_at"),
     Index(None, "host"),
 )
@@ -229,6 +237,7 @@ items = Table(
     Column("changed_at", UTCTime, nullable=False),
     Column("lease_owner", Text),
     Column("lease_until", UTCTime),
+    Column("discovered_by", Text, nullable=False, server_default=text("'feed'")),
     Index(None, "published_at"),
     Index(None, "source_id", "published_at"),
     Index(None, "text_hash"),
@@ -361,7 +370,30 @@ gaps = Table(
     Column("estimated", Integer),
     Column("reason", Text, nullable=False),
     Column("filled_at", UTCTime),
+    Column("method", Text),
+    Column("pages", Integer, nullable=False, server_default=text("0")),
+    Column("found", Integer, nullable=False, server_default=text("0")),
+    Column("result", Text),
     Index(None, "source_id", "from_at"),
+)
+
+backfills = Table(
+    "backfills",
+    metadata,
+    # One of a source at a time: one walk back fills all its gaps.
+    _reference("sources.id", name="source_id", primary_key=True),
+    Column("origin", Text, nullable=False),
+    Column("since_at", UTCTime),
+    Column("started_at", UTCTime, nullable=False),
+    Column("trail", Json, nullable=False),
+    Column("pages", Integer, nullable=False, server_default=text("0")),
+    Column("found", Integer, nullable=False, server_default=text("0")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("next_try_at", UTCTime),
+    Column("result", Text),
+    Column("lease_owner", Text),
+    Column("lease_until", UTCTime),
+    Index(None, "next_try_at"),
 )
 
 changes = Table(
@@ -402,11 +434,50 @@ shown = Table(
     Column("entries", LargeBinary, nullable=False),
     Column("head", Json),
     Column("touched_at", UTCTime, nullable=False),
+    Column("size", Integer),
 )
+
+# What somebody may have taken to work on.
+LEASED = (sources, items, backfills)
+
+
+def add(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, anew: bool = False) -> None:
+    """Insert `rows`, which have the same columns; with `anew` only those that are not there yet."""
+    adding = insert_statement(conn.dialect.name, table, tuple(rows[0]), anew=anew)
+    conn.execute(adding, given(conn, table, rows))
+
+
+@lru_cache
+def insert_statement(dialect: str, table: Table, keys: Sequence[str], *, anew: bool) -> Insert:
+    """INSERT of many rows, to be executed with what is `given`.
+
+    Postgres takes them all in one parameter: psycopg reads a statement with VALUES for each row letter by letter, and sends rows
+    of their own one by one.
+    """
+    if dialect == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing() if anew else insert(table)
+    columns = [Column(key, table.c[key].type) for key in keys]
+    rows = (
+        func.json_to_recordset(bindparam("rows", type_=JSON())).table_valued(*columns).render_derived(with_types=True)
+    )
+    adding = postgresql.insert(table).from_select(list(keys), select(*rows.c))
+    return adding.on_conflict_do_nothing() if anew else adding
+
+
+def given(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> Any:
+    """`rows` as `insert_statement` takes them."""
+    if conn.dialect.name == "sqlite":
+        return rows
+    times = [key for key in rows[0] if isinstance(table.c[key].type, UTCTime)]
+    return {"rows": [{**row, **{key: _zoned(row[key]) for key in times}} for row in rows]}
+
+
+def _zoned(moment: datetime | None) -> str | None:
+    return _sorting(moment) if moment is not None else None
 
 
 def unclaimed(claimed: Table, now: datetime) -> ColumnElement[bool]:
-    """Whether a row of `sources` or `items` is in nobody's hands."""
+    """Whether a row of a leased table is in nobody's hands."""
     return or_(claimed.c.lease_until.is_(None), claimed.c.lease_until <= now)
 
 

@@ -48,6 +48,7 @@ SELECT i.id, i.title, i.published_at AS date,
        i.authors, i.categories AS published_categories, i.language, i.image,
        i.text AS body, i.content AS feed_html, i.word_count, i.state, i.state_reason, i.extractor,
        i.published_raw AS date_raw, i.date_source, i.updated_at, i.first_seen_at, i.last_seen_at, i.changed_at, i.next_visit_at,
+       i.discovered_by,
        (SELECT count(*) FROM sightings g WHERE g.item_id = i.id) AS sightings,
        (SELECT count(*) FROM revisions r WHERE r.item_id = i.id) AS revisions,
        i.cluster_id
@@ -80,9 +81,13 @@ SELECT s.id, s.name, s.url, s.feed_url, s.category, s.state, s.error_code, s.err
        (SELECT count(*) FROM polls p WHERE p.source_id = s.id AND p.origin = 'poll') AS polls,
        (SELECT count(*) FROM polls p WHERE p.source_id = s.id AND p.origin = 'poll' AND p.outcome = 'failed') AS polls_failed,
        (SELECT count(*) FROM gaps g WHERE g.source_id = s.id AND g.filled_at IS NULL) AS gaps_open,
+       (SELECT g.reason || coalesce('; ' || coalesce(g.result, b.result), '')
+          FROM gaps g LEFT JOIN backfills b ON b.source_id = g.source_id
+         WHERE g.source_id = s.id AND g.filled_at IS NULL ORDER BY g.id DESC LIMIT 1) AS gap,
        s.advice,
        (SELECT p.state || ': ' || p.reason FROM subscriptions p
-         WHERE p.source_id = s.id AND p.state NOT IN ('ending', 'ended') ORDER BY p.id DESC LIMIT 1) AS push
+         WHERE p.source_id = s.id AND p.state NOT IN ('ending', 'ended') ORDER BY p.id DESC LIMIT 1) AS push,
+       s.health, s.health_reason
   FROM sources s"""
 
 
@@ -110,6 +115,7 @@ SELECT d.source_id, s.name AS source, d.day, {", ".join(f"CAST(sum(d.{name}) AS 
      WHERE p.origin = 'poll'
     UNION ALL
     SELECT q.source_id, {gap}, 0, 0, 0, 0, 0, 0, 0, 1 FROM gaps q
+     WHERE q.filled_at IS NULL
   ) d JOIN sources s ON s.id = d.source_id
  GROUP BY d.source_id, s.name, d.day"""
 

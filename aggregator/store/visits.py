@@ -4,9 +4,10 @@ import itertools
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Update, bindparam, func, insert, select, update
 
 from aggregator import errors, markup, model
 from aggregator.store import changes, items, matches, revisions, tables, tags
@@ -134,8 +135,7 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
     meanwhile and wants it visited anew.
     """
     item, draft = visit.item, visit.draft
-    holder = select(_items.c.lease_owner).where(_items.c.id == item.id).with_for_update()
-    if conn.execute(holder).scalar_one() != item.lease_owner:
+    if conn.execute(_HOLDER, {"of": item.id}).scalar_one() != item.lease_owner:
         raise errors.ConflictError(f"item {item.id} changed while it was visited", code="superseded")
     values: dict[str, Any] = {
         "state": visit.state,
@@ -152,7 +152,7 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
         values |= _texts(visit, draft)
     if visit.state != item.state or revised:
         values["changed_at"] = visit.at
-    conn.execute(update(_items).where(_items.c.id == item.id).values(values))
+    conn.execute(_settling(tuple(values)), {"of": item.id, **{f"to_{key}": value for key, value in values.items()}})
     if visit.page is not None:
         _keep_page(conn, item.id, visit.page)
     cluster_id = item.cluster_id
@@ -180,6 +180,17 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
     )
 
 
+# Built once: to put a statement together takes longer than to run it.
+_HOLDER = select(_items.c.lease_owner).where(_items.c.id == bindparam("of")).with_for_update()
+
+
+@lru_cache(maxsize=64)
+def _settling(keys: tuple[str, ...]) -> Update:
+    """The statement that sets these columns of one item."""
+    columns = {key: bindparam(f"to_{key}", type_=_items.c[key].type) for key in keys}
+    return update(_items).where(_items.c.id == bindparam("of")).values(columns)
+
+
 def _texts(visit: model.Visit, draft: model.Draft) -> dict[str, Any]:
     item = visit.item
     values: dict[str, Any] = {
@@ -199,7 +210,7 @@ def _texts(visit: model.Visit, draft: model.Draft) -> dict[str, Any]:
         values["image"] = draft.image
     # A page whose date is later than our first sight of it tells of an update.
     if (
-        item.date_source == model.DateSource.FIRST_SEEN
+        item.date_source in (model.DateSource.FIRST_SEEN, model.DateSource.SITEMAP)
         and draft.published_at
         and draft.published_at <= item.first_seen_at
     ):
@@ -262,11 +273,3 @@ def due_count(conn: Connection, now: datetime, *, without: Collection[str] = ())
     if without:
         due = due.where(_items.c.host.not_in(without))
     return int(conn.execute(due).scalar_one())
-
-
-def next_due(conn: Connection) -> datetime | None:
-    """When the next item is due for a visit."""
-    when: datetime | None = conn.execute(
-        select(func.min(_items.c.next_visit_at)).where(_items.c.next_visit_at.is_not(None))
-    ).scalar()
-    return when
