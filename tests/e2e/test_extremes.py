@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, func, select
 
 from aggregator.feed import entry
 from aggregator.store import db, tables
