@@ -26,7 +26,7 @@ _PRAGMAS = (
     "PRAGMA busy_timeout = 30000",
     "PRAGMA journal_size_limit = 67108864",
     # For each of some six connections; the system keeps what was read in any case.
-    "PRAGMA cache_size = -4000",
+    "PRAGMA cache_size = -2000",
     "PRAGMA temp_store = MEMORY",
 )
 # So many in one INSERT: the usual thousand, of thirty columns, make a statement that takes 20 MB on its way to Postgres.
@@ -60,7 +60,8 @@ class Store:
         return Path(self.url.database) if self.sqlite and self.url.database else None
 
     def __str__(self) -> str:
-        return self.url.render_as_string(hide_password=True)
+        # Without parameters: a password may be among them too.
+        return self.url.set(query={}).render_as_string(hide_password=True)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
