@@ -30,7 +30,7 @@ def make(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
         return _finish(job, taxonomy, own, state, reason)
     own_words = markup.count_words(own.text) if own else 0
     try:
-        page = article.read(job.page, job.page_url, job.page_type, job.keep, job.drop, metadata=not _told(job))
+        page = article.read(job.page, job.page_url, job.page_type, job.keep, job.drop, ask=_unknown(job))
     except errors.ExtractError as exc:
         if own_words >= _SUBSTANTIAL and exc.state not in _MAY_OPEN:
             return _finish(job, taxonomy, own, model.ItemState.FEED_ONLY, f"{exc}; {_own(own_words)} words")
@@ -59,9 +59,10 @@ def _own(words: int) -> str:
     return f"the feed's own text has {words}"
 
 
-def _told(job: model.DraftJob) -> bool:
-    """Whether the feed has told all that only the page's slower metadata could."""
-    return bool(job.title and job.published_at and job.authors)
+def _unknown(job: model.DraftJob) -> frozenset[str]:
+    """What the feed has not told, which is all that the page is asked for."""
+    told = {"authors": job.authors, "date": job.published_at}
+    return frozenset(name for name, value in told.items() if not value)
 
 
 def _finish(
