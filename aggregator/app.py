@@ -17,6 +17,7 @@ from aggregator import (
     outlook,
     poll,
     push,
+    recut,
     subscribe,
     upkeep,
 )
@@ -100,6 +101,7 @@ class App:
             backfiller=self.backfiller,
             subscriber=self.subscriber,
             receiver=self.receiver,
+            recutter=recut.Recutter(store=store, workers=self.workers, settings=settings, now=now),
             manners=ledger,
             metrics=self.metrics,
             seats=_seats(settings),

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from aggregator import backfill, clock, errors, harvest, log, metrics, model, poll, push, subscribe
+from aggregator import backfill, clock, errors, harvest, log, metrics, model, poll, push, recut, subscribe
 from aggregator.net import manners
 from aggregator.store import db, gaps, hosts, sources, subscriptions, visits
 
@@ -27,6 +27,8 @@ _DEPTHS = timedelta(seconds=15)
 _HUB_BELL, _HUB_SEATS, _TEND = timedelta(seconds=2), 4, timedelta(seconds=10)
 # Walks back through archives: how often is looked for those that are due, so many at a time.
 _BACKFILL_BELL, _BACKFILL_SEATS = timedelta(seconds=5), 2
+# Texts that are to be cut again can wait; there are few.
+_RECUT_BELL = timedelta(minutes=1)
 # After a start, or when the clock has leapt, everything may be due: so many polls a second, all within the longest.
 _POLLS_A_SECOND, _LONGEST_SPREAD = 50, timedelta(minutes=30)
 # The loop's lag is measured so often; the wall clock may differ from the monotonic one by this much before it has been set.
@@ -62,6 +64,7 @@ class Local:
         backfiller: backfill.Backfiller,
         subscriber: subscribe.Subscriber,
         receiver: push.Receiver,
+        recutter: recut.Recutter,
         manners: manners.Manners,
         metrics: metrics.Metrics,
         seats: Seats,
@@ -70,7 +73,7 @@ class Local:
         self._now = now
         self._store, self._poller, self._harvester = store, poller, harvester
         self._subscriber, self._receiver, self._backfiller = subscriber, receiver, backfiller
-        self._manners, self._metrics, self._seats = manners, metrics, seats
+        self._manners, self._metrics, self._seats, self._recutter = manners, metrics, seats, recutter
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._claims = itertools.count(1)
         self._polls: set[asyncio.Task[Any]] = set()
@@ -102,6 +105,7 @@ class Local:
         self._scheduler.add_job(self._measure, "interval", seconds=_DEPTHS.total_seconds(), **always)
         self._scheduler.add_job(self._ask_hubs, "interval", seconds=_HUB_BELL.total_seconds(), **always)
         self._scheduler.add_job(self._walk_back, "interval", seconds=_BACKFILL_BELL.total_seconds(), **always)
+        self._scheduler.add_job(self._recut, "interval", seconds=_RECUT_BELL.total_seconds(), **always)
         self._scheduler.add_job(self._tend, "interval", seconds=_TEND.total_seconds(), **always)
         self._scheduler.start()
         self._pulse = asyncio.create_task(self._feel_pulse())
@@ -236,6 +240,10 @@ class Local:
         except errors.StoreError as exc:
             self._pause(exc, now)
 
+    async def _recut(self) -> None:
+        if self._now() >= self._paused_until and self._scheduler is not None:
+            await self._recutter.run()
+
     # ----------------------------------------------------------------------------------------------------- hubs
 
     async def _ask_hubs(self) -> None:
@@ -297,6 +305,7 @@ class Local:
             self._harvester.harvest,
             lambda: self._due_items(until),
         )
+        await self._recutter.run()
 
     async def _exhaust(
         self,
