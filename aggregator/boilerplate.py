@@ -13,7 +13,10 @@ from aggregator import markup
 # Shorter paragraphs are often headings that articles share by chance ("Background"); in scripts without spaces a character is a word.
 _LEAST_WORDS = 4
 # Boxes are short, and what is longer stands at the beginning or at the end; the rest is not worth a row in the database.
-_SHORT_WORDS, _FIRST, _LAST, _MOST = 30, 2, 6, 60
+_SHORT_WORDS, _FIRST, _LAST = 30, 2, 6
+_LONGEST_SENTENCE = 60
+# More of an article are not remembered: of a longer one the first and the last.
+_MOST, _MOST_FIRST = 60, 10
 # A paragraph in so many articles, that are so large a part of those remembered: one of fifty, but never more than ten.
 _ARTICLES, _SHARE, _ENOUGH = 3, 0.02, 10
 # Two items of which one has so much of the other are versions of one article, or a live report and its beginning.
@@ -59,7 +62,9 @@ _LINE_MOST = 260
 # At the very end, behind a sentence.
 _END = re.compile(rf"(?<=[.!?…\"”’)\]])\s{{1,3}}(?:{_READ_MORE}|\[?Read original article\]?)[\s.…»›→]{{0,6}}\Z")
 _CREDIT = re.compile(r"\b(?:photos?|credits?|images?|pictures?|foto|bild|getty|reuters|afp|epa)\b|©", re.IGNORECASE)
+# A line longer than this is a text that has lost its lines: its sentences stand for the paragraphs.
 _FLAT = 1000
+_SENTENCE = re.compile(r"(?<=[.!?…])[\"”’')\]]{0,2} +(?=[^\Wa-z_]|[“\"‘'(\[])")
 _CAPTION_LEAST, _CAPTION_MOST = 6, 60
 
 
@@ -76,16 +81,40 @@ def cut(text: str, title: str = "", learned: AbstractSet[int] = frozenset()) -> 
     lines, apart = text.split("\n"), list[str]()
     for step in (_other_articles, _footers, _teasers, _known_lines, _captions):
         lines = step(lines, title, apart)
-    left = [line for line in lines if not learned or hashed(line) not in learned]
-    if len(left) < len(lines) and markup.count_words("\n".join(left)) >= _LEAST_LEFT:
-        apart += [line for line in lines if hashed(line) in learned]
-        lines = left
+    if learned:
+        lines = _unlearned(lines, learned, apart)
     whole = "\n".join(line for line in lines if line)
     end = _END.search(whole[-60:])
     if end is not None:
         apart.append(end[0].strip())
         whole = whole[: len(whole) - len(end[0])]
     return Cut(text=whole, apart=tuple(apart)) if whole.strip() else Cut(text=text)
+
+
+def _unlearned(lines: list[str], learned: AbstractSet[int], apart: list[str]) -> list[str]:
+    """Without the paragraphs that the source is known for, unless hardly anything else is there."""
+    parts = [[(part, hashed(part) in learned) for part in _parts(line)] for line in lines]
+    left = [
+        " ".join(part for part, known in line if not known) if any(known for _, known in line) else whole
+        for whole, line in zip(lines, parts, strict=True)
+    ]
+    gone = [part for line in parts for part, known in line if known]
+    if not gone or markup.count_words("\n".join(left)) < _LEAST_LEFT:
+        return lines
+    apart += gone
+    return [line for line in left if line]
+
+
+def paragraphs(text: str) -> list[str]:
+    """What may recur in other articles: the lines of a text; the sentences of one that has lost its lines."""
+    return [part for line in text.split("\n") for part in _parts(line)]
+
+
+def _parts(line: str) -> list[str]:
+    if len(line) <= _FLAT:
+        return [line]
+    ends = [found.end() for found in _SENTENCE.finditer(line)]
+    return [line[start:end].strip() for start, end in zip([0, *ends], [*ends, len(line)], strict=True)]
 
 
 # ------------------------------------------------------------------------------------------------------------ learning
@@ -99,12 +128,14 @@ def hashed(line: str) -> int:
 
 def candidates(text: str) -> tuple[int, ...]:
     """The hashes of the paragraphs that may turn out to be boilerplate of their source, at most sixty."""
-    lines = [line for line in text.split("\n") if markup.count_words(line) >= _LEAST_WORDS]
-    outer = {*range(_FIRST), *range(len(lines) - _LAST, len(lines))}
+    parts = [part for part in paragraphs(text) if markup.count_words(part) >= _LEAST_WORDS]
+    longest = _SHORT_WORDS if max(map(len, text.split("\n"))) <= _FLAT else _LONGEST_SENTENCE
+    outer = {*range(_FIRST), *range(len(parts) - _LAST, len(parts))}
     chosen = (
-        hashed(line) for number, line in enumerate(lines) if number in outer or markup.count_words(line) <= _SHORT_WORDS
+        hashed(part) for number, part in enumerate(parts) if number in outer or markup.count_words(part) <= longest
     )
-    return tuple(dict.fromkeys(chosen))[-_MOST:]
+    found = tuple(dict.fromkeys(chosen))
+    return found if len(found) <= _MOST else (*found[:_MOST_FIRST], *found[_MOST_FIRST - _MOST :])
 
 
 def recurring(

@@ -10,7 +10,7 @@ from aggregator.store import boilerplate as learning
 from aggregator.store import db, recuts, tables, visits
 from tests import make
 
-TAXONOMY = config.Taxonomy(version="1", topics=[])
+TAXONOMY = config.Taxonomy(version="1", topics=())
 BOX = "Sign up for our weekly newsletter and never miss a flood again."
 LATER = make.NOW + timedelta(hours=2)
 

@@ -10,8 +10,6 @@ from aggregator.store import tables
 
 _paragraphs, _boilerplate = tables.paragraphs, tables.boilerplate
 
-# Of a source so many of those learned last are cut: with more of them a source's articles would be all alike.
-_MOST_LEARNED = 300
 # What recurs does so within this time.
 _REMEMBERED = timedelta(days=90)
 _SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
@@ -38,14 +36,9 @@ _REOPEN = (
 
 def learned(conn: Connection, source_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
     """The hashes of the paragraphs that each of these sources is known for."""
-    rank = func.row_number().over(partition_by=_boilerplate.c.source_id, order_by=_boilerplate.c.learned_at.desc())
-    ranked = (
-        select(_boilerplate.c.source_id, _boilerplate.c.hash, rank.label("rank"))
-        .where(_boilerplate.c.source_id.in_(source_ids))
-        .subquery()
-    )
     found: dict[int, set[int]] = {}
-    for row in conn.execute(select(ranked.c.source_id, ranked.c.hash).where(ranked.c.rank <= _MOST_LEARNED)):
+    known = select(_boilerplate.c.source_id, _boilerplate.c.hash).where(_boilerplate.c.source_id.in_(source_ids))
+    for row in conn.execute(known):
         found.setdefault(row.source_id, set()).add(row.hash)
     return {source: frozenset(hashes) for source, hashes in found.items()}
 
@@ -77,7 +70,7 @@ def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime)
 
 
 def _write(conn: Connection, source_id: int, text: str, found: Mapping[int, int], now: datetime) -> None:
-    lines = {boilerplate.hashed(line): line for line in text.split("\n")}
+    lines = {boilerplate.hashed(line): line for line in boilerplate.paragraphs(text)}
     rows = [
         {
             "source_id": source_id,
