@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CONFIG ?= config/aggregator.yaml
+# Test files run side by side in so many processes; what measures time and memory runs alone.
+JOBS ?= 2
+SIDE_BY_SIDE = -n $(JOBS) --dist loadfile
 
 .PHONY: help run test check format bench clean
 .DEFAULT_GOAL := help
@@ -14,11 +17,12 @@ help: ## Show this list
 run: $(VENV)/.installed ## Set up once, then run the daemon in the foreground on config/ (stop with Ctrl-C)
 	@exec $(BIN)/aggregator run --config $(CONFIG)
 
-test: $(VENV)/.installed-dev ## Set up once, then run the tests (more: make test ARGS="-m slow")
-	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+test: $(VENV)/.installed-dev ## Set up once, then run the tests (one file: make test ARGS=tests/test_items.py)
+	$(BIN)/python -m pytest -q -m "not slow" $(SIDE_BY_SIDE) $(ARGS)
 
 slow: $(VENV)/.installed-dev ## The slower tests on recorded data in ../shared
-	$(BIN)/python -m pytest -q -m slow $(ARGS)
+	$(BIN)/python -m pytest -q -m slow tests/hostile $(ARGS)
+	$(BIN)/python -m pytest -q -m slow --ignore tests/hostile $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(VENV)/.installed-dev ## Formatting, lint, types, layers, dependencies
 	$(BIN)/ruff format --check .

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from aggregator import model
 
-_PREFIX = "no entry in its document since"
+_EMPTY, _LONG = "no entry in its document since", "only the first "
 
 _ADVICE = {
     "gone": "the publisher says it will not come back: look for a new feed on the site and change the url, or set enabled: false",
@@ -44,9 +44,19 @@ def on(code: str, *, since: datetime) -> str | None:
     return f"gone since {since:%Y-%m-%d}: {said}" if code == "gone" else said
 
 
-def of_empty(source: model.Source, feed: model.ParsedFeed | None, now: datetime) -> str | None:
-    """Says since when the document, well-formed as it is, has held no entry; a 304 leaves what was said."""
-    said = source.advice if source.advice and source.advice.startswith(_PREFIX) else None
-    if feed is None or feed.size:
-        return said if feed is None else None
-    return said or f"{_PREFIX} {now:%Y-%m-%d %H:%M} UTC: see whether the publisher has moved the feed"
+def of_document(source: model.Source, feed: model.ParsedFeed | None, now: datetime) -> str | None:
+    """Says since when the document, well-formed as it is, has held no entry, or how many of too many are not read; the same document, or
+    a 304, leaves what was said."""
+    said = source.advice or ""
+    if feed is None:
+        return said if said.startswith((_EMPTY, _LONG)) else None
+    if feed.left:
+        return f"{feed.left:,} of its {feed.size:,} entries are still to be read: the next polls go on"
+    if feed.beyond:
+        first = feed.size - feed.beyond
+        return f"{_LONG}{first:,} of its {feed.size:,} entries are read, the others never: ask the publisher for a shorter feed"
+    if feed.size:
+        return None
+    if said.startswith(_EMPTY):
+        return said
+    return f"{_EMPTY} {now:%Y-%m-%d %H:%M} UTC: see whether the publisher has moved the feed"

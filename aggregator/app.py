@@ -8,6 +8,7 @@ from aggregator import (
     backfill,
     clock,
     config,
+    discovery,
     doctor,
     harvest,
     intake,
@@ -18,8 +19,10 @@ from aggregator import (
     poll,
     push,
     recut,
+    seek,
     subscribe,
     upkeep,
+    watch,
 )
 from aggregator.engine import local
 from aggregator.net import fetcher, manners
@@ -27,7 +30,7 @@ from aggregator.store import db, hosts
 from aggregator.workers import Workers
 
 # What every worker needs; imported once in the fork server, shared by its children.
-_PRELOAD = ("aggregator.draft", "aggregator.feed.parse", "feedparser", "trafilatura")
+_PRELOAD = ("aggregator.draft", "aggregator.feed.parse", "aggregator.feed.discover", "feedparser", "trafilatura")
 
 # What is under way when the daemon is told to stop may finish within this.
 DRAIN = timedelta(seconds=10)
@@ -62,54 +65,71 @@ class App:
         ledger, weather = manners.Manners(settings.http.per_host, now=now), outlook.Outlook()
         self.fetcher = fetcher.Fetcher(settings.http, ledger, shelf=_Shelf(store), now=now)
         taking_in = intake.Intake(store=store, workers=self.workers, settings=settings)
-        self.poller = poll.Poller(
-            store=store,
-            fetcher=self.fetcher,
-            intake=taking_in,
-            settings=settings,
-            observe=self._polled,
-            outlook=weather,
-            now=now,
-        )
-        self.harvester = harvest.Harvester(
-            store=store,
-            fetcher=self.fetcher,
-            workers=self.workers,
-            settings=settings,
-            observe=self._harvested,
-            outlook=weather,
-            now=now,
-        )
-        self.backfiller = backfill.Backfiller(
-            store=store,
-            fetcher=self.fetcher,
-            workers=self.workers,
-            intake=taking_in,
-            settings=settings,
-            observe=self._backfilled,
-            outlook=weather,
-            now=now,
-        )
+        self.poller, self.harvester, self.backfiller = self._stages(taking_in, weather, now)
         self.subscriber = subscribe.Subscriber(store=store, fetcher=self.fetcher, settings=settings, now=now)
         self.receiver = push.Receiver(
             store=store, intake=taking_in, settings=settings, observe=self._polled, tell=self.metrics.pushed, now=now
         )
-        self.engine = local.Local(
-            store=store,
+        finding = discovery.Discovery(fetcher=self.fetcher, workers=self.workers, settings=settings, now=now)
+        self.seeker = seek.Seeker(store=store, discovery=finding, settings=settings, now=now)
+        self.watch = watch.Watch(store=store, tell=self.metrics.quiet, now=now)
+        self.recutter = recut.Recutter(store=store, workers=self.workers, settings=settings, now=now)
+        self.engine = self._engine(ledger, now)
+        if settings.web is not None and not settings.web.public and any(source.websub for source in settings.sources):
+            said = "only hubs of this network can reach it"
+            _log.warning("websub.base_url_not_public", base_url=settings.web.base_url, said=said)
+
+    def _stages(
+        self, entries: intake.Intake, weather: outlook.Outlook, now: clock.Clock
+    ) -> tuple[poll.Poller, harvest.Harvester, backfill.Backfiller]:
+        poller = poll.Poller(
+            store=self.store,
+            fetcher=self.fetcher,
+            intake=entries,
+            settings=self.settings,
+            observe=self._polled,
+            outlook=weather,
+            now=now,
+        )
+        harvester = harvest.Harvester(
+            store=self.store,
+            fetcher=self.fetcher,
+            workers=self.workers,
+            settings=self.settings,
+            observe=self._harvested,
+            outlook=weather,
+            now=now,
+        )
+        backfiller = backfill.Backfiller(
+            store=self.store,
+            fetcher=self.fetcher,
+            workers=self.workers,
+            intake=entries,
+            settings=self.settings,
+            observe=self._backfilled,
+            outlook=weather,
+            now=now,
+        )
+        return poller, harvester, backfiller
+
+    def _engine(self, ledger: manners.Manners, now: clock.Clock) -> local.Local:
+        return local.Local(
+            store=self.store,
             poller=self.poller,
             harvester=self.harvester,
             backfiller=self.backfiller,
             subscriber=self.subscriber,
             receiver=self.receiver,
-            recutter=recut.Recutter(store=store, workers=self.workers, settings=settings, now=now),
             manners=ledger,
             metrics=self.metrics,
-            seats=_seats(settings),
+            seats=_seats(self.settings),
+            chores=(
+                local.Chore(every=watch.EVERY, do=self.watch.look),
+                local.Chore(every=seek.EVERY, do=self.seeker.seek),
+                local.Chore(every=recut.EVERY, do=self.recutter.ring),
+            ),
             now=now,
         )
-        if settings.web is not None and not settings.web.public and any(source.websub for source in settings.sources):
-            said = "only hubs of this network can reach it"
-            _log.warning("websub.base_url_not_public", base_url=settings.web.base_url, said=said)
 
     async def aclose(self) -> None:
         """Free what was opened. Leases under way are returned by the engine's `drain`, not here."""
@@ -165,7 +185,7 @@ class App:
 
 
 class Practice:
-    """What a live check needs, wired together over one configuration: the network and the workers, and no database."""
+    """What a live check and a search for feeds need, wired together over one configuration: network and workers, and no database."""
 
     def __init__(self, settings: config.Settings, *, heed_pause: bool, now: clock.Clock = clock.now) -> None:
         self.workers = Workers(settings.harvest.workers, preload=_PRELOAD)
@@ -174,6 +194,7 @@ class Practice:
         self.doctor = doctor.Doctor(
             fetcher=self.fetcher, workers=self.workers, settings=settings, heed_pause=heed_pause, now=now
         )
+        self.discovery = discovery.Discovery(fetcher=self.fetcher, workers=self.workers, settings=settings, now=now)
 
     async def aclose(self) -> None:
         """Free what was opened."""

@@ -115,10 +115,14 @@ class Backfiller:
             except errors.AggregatorError as exc:
                 found = exc
             except Exception as exc:
-                _log.exception("backfill.crashed", source=walk.source.name)
-                found = errors.AggregatorError(f"unexpected {type(exc).__name__}: {exc}", code="crash")
+                found = _crashed(walk, exc)
         try:
-            after, report = await asyncio.to_thread(self._settle, walk, found, now)
+            try:
+                after, report = await asyncio.to_thread(self._settle, walk, found, now)
+            except errors.StoreError:
+                raise
+            except Exception as exc:
+                after, report = await asyncio.to_thread(self._settle, walk, _crashed(walk, exc), now)
         except errors.StoreError as exc:
             _log.error("backfill.not_stored", source=walk.source.name, error=str(exc), code=exc.code)
             return None
@@ -197,6 +201,7 @@ class Backfiller:
         wanted = sitemap.Wanted(
             home=trail.home,
             articles=known.urls,
+            known=frozenset(known.since),
             before=frozenset(key for key, at in known.since.items() if since is not None and at <= since),
             since=since,
             until=walk.source.last_success_at,
@@ -337,6 +342,11 @@ class Backfiller:
             error.code, attempts=tried.attempts, item_id=walk.source.id, now=now, retry_after=retry_after
         )
         return (tried, replace(due, reason=f"{error}; {due.reason} at {due.at:%Y-%m-%d %H:%M} UTC")) if due else None
+
+
+def _crashed(walk: gaps.Backfill, exc: Exception) -> errors.AggregatorError:
+    _log.error("backfill.crashed", source=walk.source.name, exc_info=exc)
+    return errors.AggregatorError(f"unexpected {type(exc).__name__}: {exc}", code="crash")
 
 
 def _lasting(error: errors.AggregatorError) -> bool:

@@ -182,10 +182,11 @@ def after_success(
         said = f"every {words(delay)}, as the publisher asks ({by}), instead of {words(rhythm)}{reason}"
     else:
         said = f"every {words(rhythm)}{reason}" + (f"; publisher allows {words(asked)}" if asked else "")
-    at = now + _spread(delay, f"{source.id} {now.isoformat()}")
+    seed = f"{source.id} {now.isoformat()}"
+    at = now + _spread(delay, seed)
     moment = _next_update(hints, now + limits.min_interval) if by == "sy:update" and asked > rhythm else None
     if moment is not None and moment <= now + limits.max_interval:
-        at = moment + _spread(rhythm, f"{source.id} {now.isoformat()}") - rhythm
+        at = moment + _spread(rhythm, seed) - rhythm
         said += f"; its next update is at {moment:%a %H:%M} UTC (sy:updateBase)"
     permitted = at if overrun else _permitted(at, hints, source.id)
     if permitted != at:

@@ -1,7 +1,6 @@
 """The commands: parse, call, print. No logic."""
 
 import difflib
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,16 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from aggregator import __version__, app, checkup, config, daemon, diagnosis, errors, log, model, walking
-from aggregator.store import db, items, search, sources, trail
-
-# The last one as shells say it: ended by a signal.
-SOME_FAILED, WRONG, STOPPED = 1, 2, 130
+from aggregator import __version__, app, checkup, config, daemon, diagnosis, errors, model, sourcing, terminal, walking
+from aggregator.store import db, health, items, search, trail
+from aggregator.terminal import DEFAULT, SOME_FAILED, STOPPED, WRONG, ConfigFile, Json, err, out
 
 cli = typer.Typer(
     name="aggregator",
@@ -41,19 +36,8 @@ db_commands = typer.Typer(help="The database: its schema and its health.", no_ar
 config_commands = typer.Typer(help="The configuration files.", no_args_is_help=True)
 cli.add_typer(db_commands, name="db")
 cli.add_typer(config_commands, name="config")
+cli.add_typer(sourcing.commands, name="sources")
 
-# Piped into a file or `less`, a table is not squeezed into the 80 columns that rich would assume.
-_WIDTH = None if sys.stdout.isatty() else 180
-out, err = Console(width=_WIDTH), Console(stderr=True)
-
-ConfigFile = Annotated[
-    Path,
-    typer.Option(
-        "--config", "-c", envvar="AGGREGATOR_CONFIG", help="The settings; sources and taxonomy are found from there."
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-_DEFAULT = Path("config/aggregator.yaml")
 # Of more sources than these only those with news or trouble are shown.
 _LONGEST_TABLE = 100
 _COLOURS = {model.Outcome.FAILED: "red", model.Outcome.POSTPONED: "yellow"}
@@ -94,7 +78,7 @@ def _root(
 
 @cli.command()
 def run(
-    config_file: ConfigFile = _DEFAULT,
+    config_file: ConfigFile = DEFAULT,
     once: Annotated[
         bool,
         typer.Option(
@@ -107,7 +91,7 @@ def run(
 
     Stop it with Ctrl-C or SIGTERM: what is under way is finished, within ten seconds; the rest is done after the next start.
     """
-    settings = _settings(config_file)
+    settings = terminal.settings(config_file)
     if not once:
         daemon.run(
             settings,
@@ -121,14 +105,14 @@ def run(
 @cli.command()
 def poll(
     names: Annotated[list[str] | None, typer.Argument(help="Sources by name; all of them without.")] = None,
-    config_file: ConfigFile = _DEFAULT,
+    config_file: ConfigFile = DEFAULT,
     as_json: Json = False,
 ) -> None:
     """Poll sources now, due or not, and show what came. May run beside the daemon.
 
     New items are stored at once; their articles are fetched by the daemon or by  run --once.
     """
-    settings = _settings(config_file)
+    settings = terminal.settings(config_file)
     wanted = [source.name for source in _named(settings, names)]
     _round(settings, wanted, harvests=False, exclusive=False, as_json=as_json)
 
@@ -162,7 +146,7 @@ def _round(
         finished = daemon.once(settings, observers, names=names, harvests=harvests, exclusive=exclusive)
     polled.sort(key=lambda report: report.source_id)
     if as_json:
-        _json({"polls": [_poll_json(report) for report in polled], "harvests": _harvest_counts(harvested)})
+        terminal.as_json({"polls": [_poll_json(report) for report in polled], "harvests": _harvest_counts(harvested)})
     else:
         _poll_table(polled)
         _summary(polled, harvested, harvests=harvests)
@@ -187,7 +171,7 @@ def _progress(
 
 
 def _poll_table(polled: Sequence[model.PollReport]) -> None:
-    table = _table("source", "status", "entries>", "new>", "changed>", "time>", "next", "why")
+    table = terminal.table("source", "status", "entries>", "new>", "changed>", "time>", "next", "why")
     quiet = (model.Outcome.UNCHANGED, model.Outcome.NOT_MODIFIED)
     listed = [report for report in polled if len(polled) <= _LONGEST_TABLE or report.outcome not in quiet]
     for report in listed:
@@ -240,7 +224,7 @@ def backfill(
         typer.Option(formats=["%Y-%m-%d"], help="Back to this day, also through pages that bring nothing new."),
     ] = None,
     max_pages: Annotated[int, typer.Option(min=1, max=10_000, help="How many pages are asked for at most.")] = 150,
-    config_file: ConfigFile = _DEFAULT,
+    config_file: ConfigFile = DEFAULT,
     as_json: Json = False,
 ) -> None:
     """Fetch what the feed of a source no longer shows: from its archive, its pages or, back to a date, the site's sitemaps.
@@ -248,11 +232,11 @@ def backfill(
     It stops at the first page with nothing new, or at  --since; the next call goes on where --max-pages or Ctrl-C has stopped it. May run
     beside the daemon, which fills the gaps that it notices by itself. Exit code 1 if it has to wait, as for a host that asks for it.
     """
-    settings = _settings(config_file)
+    settings = terminal.settings(config_file)
     (source,) = _named(settings, [name])
     walked = walking.walk(settings, source.name, since=since, most_pages=max_pages, err=err)
     if as_json:
-        _json(walking.plain(walked))
+        terminal.as_json(walking.plain(walked))
     else:
         walking.show(out, walked)
     if not walked.finished:
@@ -269,7 +253,7 @@ def check(
     names: Annotated[
         list[str] | None, typer.Argument(help="With --live: sources by name; all of them without.")
     ] = None,
-    config_file: ConfigFile = _DEFAULT,
+    config_file: ConfigFile = DEFAULT,
     live: Annotated[
         bool, typer.Option("--live", help="Ask every source what a poll would meet, and say what to do about it.")
     ] = False,
@@ -284,7 +268,7 @@ def check(
     With  --live  also its sources: names, certificates, redirects, validators, what the feeds hold, robots.txt for their pages. Nothing
     is stored and no database is needed; it may run beside the daemon. Exit code 1 if a poll of one would fail.
     """
-    settings = _settings(config_file)
+    settings = terminal.settings(config_file)
     if live:
         _check_live(settings, names or (), verbose=verbose, as_json=as_json)
         return
@@ -299,7 +283,7 @@ def check(
         "page": settings.web.listen if settings.web else None,
     }
     if as_json:
-        _json(told)
+        terminal.as_json(told)
         return
     out.print(f"{settings.path} is right", style="green", highlight=False)
     for key in ("database", "sources", "enabled", "topics", "page"):
@@ -320,7 +304,7 @@ def _check_live(settings: config.Settings, names: Sequence[str], *, verbose: boo
         finished = daemon.examine(settings, wanted if names else None, on_examined)
     found.sort(key=lambda one: wanted.index(one.met.name))
     if as_json:
-        _json({"sources": checkup.plain(found)})
+        terminal.as_json({"sources": checkup.plain(found)})
     else:
         checkup.show(out, found, verbose=verbose or len(names) == 1)
     if not finished:
@@ -332,53 +316,52 @@ def _check_live(settings: config.Settings, names: Sequence[str], *, verbose: boo
 @config_commands.command("schema")
 def config_schema() -> None:
     """Print a JSON Schema of the configuration, for editors that complete and check YAML."""
-    _json(config.schema())
+    terminal.as_json(config.schema())
 
 
 # ----------------------------------------------------------------------------------------------------------- asking
 
 
 @cli.command()
-def status(config_file: ConfigFile = _DEFAULT, as_json: Json = False) -> None:
+def status(config_file: ConfigFile = DEFAULT, as_json: Json = False) -> None:
     """Show every source with its health, those in trouble first, and how many items are in which state."""
     with _reading(config_file) as store, store.read() as conn:
-        health, counts = sources.health(conn), items.counts(conn)
+        rows, counts = health.rows(conn), items.counts(conn)
     if as_json:
-        _json({"items": dict(counts), "sources": [dict(row) for row in health]})
+        terminal.as_json({"items": dict(counts), "sources": [dict(row) for row in rows]})
         return
-    table = _table("source", "state", "items>", "full text>", "waiting>", "last new", "next poll", "why")
-    for row in health:
+    table = terminal.table("source", "state", "items>", "full text>", "waiting>", "last new", "next poll", "why")
+    for row in rows:
         bad = row["state"] not in (model.SourceState.ACTIVE, model.SourceState.PAUSED)
-        style = "red" if bad else "green"
+        style = "red" if bad else "yellow" if row["health"] else "green"
         table.add_row(
             escape(row["name"]),
-            f"[{style}]{row['state']}[/{style}]",
+            f"[{style}]{', '.join(filter(None, [row['state'], row['health']]))}[/{style}]",
             str(row["items"]),
             str(row["items_ok"]),
             str(row["items_pending"]),
-            _when(row["last_new_at"]),
-            _when(row["next_poll_at"]),
-            escape(
-                "\n".join(filter(None, [row["reason"] or row["due_reason"], _pushed(row["push"]), _missed(row["gap"])]))
-            ),
+            terminal.when(row["last_new_at"]),
+            terminal.when(row["next_poll_at"]),
+            escape("\n".join(_why(dict(row)))),
         )
     out.print(table)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     out.print(f"{sum(counts.values())} items{': ' if told else ''}{told}", highlight=False)
 
 
-def _pushed(push: str | None) -> str | None:
-    return f"push {push}" if push else None
-
-
-def _missed(gap: str | None) -> str | None:
-    return f"gap: {gap}" if gap else None
+def _why(row: Mapping[str, Any]) -> Iterator[str]:
+    yield row["reason"] or row["due_reason"] or ""
+    yield from filter(None, [row["advice"], row["health_reason"]])
+    if row["push"]:
+        yield f"push {row['push']}"
+    if row["gap"]:
+        yield f"gap: {row['gap']}"
 
 
 @cli.command("search")
 def search_command(
     words: Annotated[list[str], typer.Argument(help='All must occur; "a phrase", this or that, -without.')],
-    config_file: ConfigFile = _DEFAULT,
+    config_file: ConfigFile = DEFAULT,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 20,
     as_json: Json = False,
 ) -> None:
@@ -386,14 +369,16 @@ def search_command(
     with _reading(config_file) as store, store.read() as conn:
         hits = search.search(conn, " ".join(words), limit=limit)
     if as_json:
-        _json([asdict(hit) for hit in hits])
+        terminal.as_json([asdict(hit) for hit in hits])
         return
     if not hits:
         out.print("nothing has all of these words", highlight=False)
         return
-    table = _table("id>", "published", "source", "title", "where")
+    table = terminal.table("id>", "published", "source", "title", "where")
     for hit in hits:
-        table.add_row(str(hit.id), _when(hit.published_at), escape(hit.source), escape(hit.title), escape(hit.excerpt))
+        table.add_row(
+            str(hit.id), terminal.when(hit.published_at), escape(hit.source), escape(hit.title), escape(hit.excerpt)
+        )
     out.print(table)
 
 
@@ -402,7 +387,7 @@ def show(
     item: Annotated[
         str, typer.Argument(metavar="ID|URL", help="As search and status print them, or the article's address.")
     ],
-    config_file: ConfigFile = _DEFAULT,
+    config_file: ConfigFile = DEFAULT,
     as_json: Json = False,
 ) -> None:
     """Show all that is known of one item: where it was seen, its state and why, tags, copies, revisions, text."""
@@ -410,7 +395,7 @@ def show(
         item_id = trail.find(conn, item)
         row, parts = trail.item(conn, item_id), trail.parts(conn, item_id)
     if as_json:
-        _json(dict(row) | {name: [dict(part) for part in rows] for name, rows in parts.items()})
+        terminal.as_json(dict(row) | {name: [dict(part) for part in rows] for name, rows in parts.items()})
         return
     out.print(escape(row["title"] or "(no title)"), style="bold", highlight=False)
     _facts(dict(row), {name: [dict(part) for part in rows] for name, rows in parts.items()})
@@ -425,17 +410,20 @@ def _facts(row: Mapping[str, Any], parts: Mapping[str, Sequence[Mapping[str, Any
         "id": row["id"],
         "address": row["external_url"],
         "state": state,
-        "next visit": _when(row["next_visit_at"]) if row["next_visit_at"] else None,
-        "published": f"{_when(row['date'])} UTC ({row['date_source']}: {row['date_raw']})",
+        "next visit": terminal.when(row["next_visit_at"]) if row["next_visit_at"] else None,
+        "published": f"{terminal.when(row['date'])} UTC ({row['date_source']}: {row['date_raw']})",
         "authors": ", ".join(row["authors"]),
         "language": row["language"],
         "text by": f"{row['extractor']}, {row['word_count']} words" if row["extractor"] else None,
-        "seen in": "; ".join(f"{one['source']} since {_when(one['first_seen_at'])}" for one in parts["sightings"]),
+        "seen in": "; ".join(
+            f"{one['source']} since {terminal.when(one['first_seen_at'])}" for one in parts["sightings"]
+        ),
         "tags": ", ".join(topics),
         "keywords": ", ".join(row["keywords"]),
         "copies": "; ".join(f"{one['source']}: {one['url']} ({one['id']})" for one in parts["copies"]),
         "revisions": "; ".join(
-            f"{_when(one['at'])} {one['origin']} +{one['added']} -{one['removed']} words" for one in parts["revisions"]
+            f"{terminal.when(one['at'])} {one['origin']} +{one['added']} -{one['removed']} words"
+            for one in parts["revisions"]
         ),
         "attached": "; ".join(f"{one['url']} ({one['type'] or 'unknown type'})" for one in parts["enclosures"]),
     }
@@ -448,9 +436,9 @@ def _facts(row: Mapping[str, Any], parts: Mapping[str, Sequence[Mapping[str, Any
 
 
 @db_commands.command("upgrade")
-def db_upgrade(config_file: ConfigFile = _DEFAULT) -> None:
+def db_upgrade(config_file: ConfigFile = DEFAULT) -> None:
     """Bring the schema to this program's version. The daemon does it by itself at start."""
-    store = db.Store(_settings(config_file).database)
+    store = db.Store(terminal.settings(config_file).database)
     before, after = store.upgrade()
     store.close()
     done = "is at" if before == after else f"upgraded from {before or 'nothing'} to"
@@ -459,13 +447,13 @@ def db_upgrade(config_file: ConfigFile = _DEFAULT) -> None:
 
 @db_commands.command("check")
 def db_check(
-    config_file: ConfigFile = _DEFAULT,
+    config_file: ConfigFile = DEFAULT,
     full: Annotated[
         bool, typer.Option("--full", help="Read and verify every page and index of a SQLite file.")
     ] = False,
 ) -> None:
     """Check that the database can be read, has the right schema and is not damaged; exit code 2 if not."""
-    store = _existing(_settings(config_file))
+    store = _existing(terminal.settings(config_file))
     problems = store.check(full=full)
     store.close()
     for problem in problems:
@@ -478,15 +466,9 @@ def db_check(
 # ------------------------------------------------------------------------------------------------------------ common
 
 
-def _settings(path: Path) -> config.Settings:
-    settings = config.load(path, os.environ)
-    log.configure(settings.log)
-    return settings
-
-
 @contextmanager
 def _reading(path: Path) -> Iterator[db.Store]:
-    store = _existing(_settings(path))
+    store = _existing(terminal.settings(path))
     try:
         store.require_schema()
         yield store
@@ -501,22 +483,3 @@ def _existing(settings: config.Settings) -> db.Store:
             f"there is no database {store.path} yet: start the daemon, or aggregator run --once"
         )
     return store
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for heading in headings:
-        right = heading.endswith(">")
-        table.add_column(heading.rstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)
-    return table
-
-
-def _when(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M}" if at else "–"
-
-
-def _json(value: Any) -> None:
-    def plain(other: Any) -> Any:
-        return other.isoformat() if isinstance(other, datetime) else str(other)
-
-    sys.stdout.write(json.dumps(value, default=plain, ensure_ascii=False, indent=2) + "\n")

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import uvicorn
 
-from aggregator import app, clock, config, diagnosis, errors, log, metrics, upkeep
+from aggregator import app, clock, config, diagnosis, discovery, errors, log, metrics, upkeep
 from aggregator.store import db
 from aggregator.web import callback, page
 
@@ -78,6 +78,12 @@ def examine(
     """A live check of the enabled sources, or of `names`; False if a signal ended it early. Opens no database and no port, so that it
     may run beside a daemon."""
     return asyncio.run(_examined(settings, names, observe))
+
+
+def discover(settings: config.Settings, url: str, observe: Callable[[str], None]) -> discovery.Found | None:
+    """The feeds of the page at `url`; `observe` is told of every address that is asked. None if a signal ended it early. As `examine`
+    it opens no database and no port."""
+    return asyncio.run(_discovered(settings, url, observe))
 
 
 def _spare_memory() -> None:
@@ -222,6 +228,21 @@ async def _examined(
     practice = app.Practice(settings, heed_pause=names is None)
     try:
         return await _unless_stopped(practice.doctor.examine_all(sources, observe))
+    finally:
+        await practice.aclose()
+
+
+async def _discovered(settings: config.Settings, url: str, observe: Callable[[str], None]) -> discovery.Found | None:
+    found: list[discovery.Found] = []
+    practice = app.Practice(settings, heed_pause=False)
+
+    async def find() -> None:
+        source = config.SourceConfig(name="new", url=url)
+        # Whoever types an address wants it asked; what nobody named is another matter.
+        found.append(await practice.discovery.find(url, source, robots=False, observe=observe))
+
+    try:
+        return found[0] if await _unless_stopped(find()) else None
     finally:
         await practice.aclose()
 

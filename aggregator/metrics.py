@@ -1,6 +1,7 @@
 """Reports into Prometheus metrics. Labels come from closed lists only: nothing foreign can make a new time series."""
 
 import re
+from collections.abc import Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
@@ -48,6 +49,9 @@ class Metrics:
         )
         self._pending = Gauge("aggregator_items_due", "Items due for a visit", registry=self._registry)
         self._due = Gauge("aggregator_sources_due", "Sources due for a poll", registry=self._registry)
+        self._unwell = Gauge(
+            "aggregator_sources_quiet", "Sources that are silent or barren", ["health"], registry=self._registry
+        )
 
     def polled(self, report: model.PollReport) -> None:
         """Count one poll, or what one push came to."""
@@ -86,6 +90,11 @@ class Metrics:
         """Say how much work is due."""
         self._pending.set(items)
         self._due.set(sources)
+
+    def quiet(self, counts: Mapping[str, int]) -> None:
+        """Say how many sources are silent, and how many barren."""
+        for health, count in counts.items():
+            self._unwell.labels(health=health).set(count)
 
     def render(self) -> tuple[bytes, str]:
         """The text that Prometheus scrapes, and its content type."""

@@ -319,6 +319,9 @@ class Entry:
 class ParsedFeed:
     """A feed document as published. `damage` says, in words, why only a part of it could be read; None when whole.
 
+    `left` counts the entries that were not read, for too many are new: the next look reads on. `beyond` counts those that never will be,
+    for the document has too many.
+
     `hubs` and `self_url` are what it says of WebSub: where to subscribe, and to which topic. `older` is where it says that older
     entries are, as pairs of relation and address; `generator` what made it.
 
@@ -332,6 +335,8 @@ class ParsedFeed:
     site_url: str | None = None
     language: str | None = None
     damage: str | None = None
+    left: int = 0
+    beyond: int = 0
     hints: Hints = Hints()
     hubs: tuple[str, ...] = ()
     self_url: str | None = None
@@ -344,7 +349,7 @@ class ParsedFeed:
     @property
     def size(self) -> int:
         """How many entries the document has."""
-        return len(self.entries) + len(self.known)
+        return len(self.entries) + len(self.known) + self.left + self.beyond
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,11 @@ def consider(
     return model.Move(to=permanent_url, since=since, sightings=seen, adopt=enough and familiar and taken_by is None)
 
 
+def proposed(source: model.Source) -> bool:
+    """Whether its feed is lost, and what its site offers instead stands in `moved_to`: no redirect has led there."""
+    return source.moved_to is not None and source.moved_since is None
+
+
 def advice(move: model.Move, *, taken_by: str | None, sightings: int) -> str | None:
     """What the operator should know of it."""
     if move.to is None or move.since is None or move.adopt:

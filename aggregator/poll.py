@@ -230,7 +230,8 @@ class Poller:
             error_code=error.code,
             error=said,
         )
-        told = advice.on(error.code, since=polled.now)
+        # What was found on its site says more than that it failed once more.
+        told = source.advice if moving.proposed(source) else advice.on(error.code, since=polled.now)
         return sources.Finished(report=report, failures=failures, advice=told)
 
     def _after_outage(
@@ -319,11 +320,19 @@ class Poller:
         if damage := _damage(source, answer):
             return self._damaged(polled, damage, answer, report)
         facts = replace(_facts(answer), learned_gap=gap)
-        told = told or advice.of_empty(source, feed, now)
+        if feed is not None and feed.left:
+            # The rest of it is to be had once more, whether it changes or not.
+            facts = replace(facts, validators=model.Validators(), document_hash=None)
+        told = told or advice.of_document(source, feed, now)
         return sources.Finished(report=report, failures=0.0, facts=facts, move=move, advice=told)
 
     def _due(self, polled: _Polled, answer: _Answer, decision: model.Decision, gap: timedelta | None) -> model.Due:
         source, feed, limits = polled.source, answer.feed, self._intake.limits(polled.source)
+        if feed is not None and feed.left:
+            reason = f"to read on: {feed.left:,} of its {feed.size:,} entries are left"
+            return cadence.soon(
+                replace(source, last_polled_at=polled.now), now=polled.now, limits=limits, reason=reason
+            )
         if source.pushed_by and source.pushed_until is not None and source.pushed_until > polled.now:
             return self._intake.backup(replace(source, last_polled_at=polled.now), source.pushed_by, polled.now)
         hints = feed.hints if feed else source.hints

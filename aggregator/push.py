@@ -226,8 +226,8 @@ class Receiver:
     ) -> model.Due | None:
         """The next poll, None where the push has no say in it."""
         hub, limits = delivery.subscription.hub, self._intake.limits(source)
-        if isinstance(read, errors.AggregatorError) or read.damage:
-            reason = f"what {hub} pushed could not be read: polled instead"
+        if isinstance(read, errors.AggregatorError) or read.damage or read.left:
+            reason = f"what {hub} pushed could not be read, or not all of it: polled instead"
             return cadence.soon(source, now=now, limits=limits, reason=reason)
         if source.state != model.SourceState.ACTIVE or source.pushed_by is None:
             return None

@@ -8,6 +8,8 @@ from aggregator import clock, config, draft, errors, harvest, log, model
 from aggregator.store import boilerplate, db, recuts
 from aggregator.workers import Workers
 
+# Texts that are to be cut again can wait; there are few.
+EVERY = timedelta(minutes=1)
 # So many texts are cut and written together: it holds up other writers for a tenth of a second at most.
 _TOGETHER = 25
 _FORGET = timedelta(days=1)
@@ -25,19 +27,20 @@ class Recutter:
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
         self._forget_at: datetime | None = None
 
+    async def ring(self) -> None:
+        """Cut what is due. Raises StoreError."""
+        await self.run()
+
     async def run(self) -> int:
-        """Cut all texts that are due; returns how many were corrected. Never raises: a failure is logged, and the rest stays due."""
+        """Cut all texts that are due; returns how many were corrected. A text that cannot be cut stays due. Raises StoreError."""
         corrected = 0
-        try:
-            await asyncio.to_thread(self._forget)
-            while items := await asyncio.to_thread(self._due):
-                drafts = [await self._cut(item) for item in items]
-                made = [model.Recut(item=item, draft=cut) for item, cut in zip(items, drafts, strict=True) if cut]
-                if not made:
-                    break
-                corrected += await asyncio.to_thread(self._write, made)
-        except errors.StoreError as exc:
-            _log.warning("recut.not_stored", error=str(exc), code=exc.code)
+        await asyncio.to_thread(self._forget)
+        while items := await asyncio.to_thread(self._due):
+            drafts = [await self._cut(item) for item in items]
+            made = [model.Recut(item=item, draft=cut) for item, cut in zip(items, drafts, strict=True) if cut]
+            if not made:
+                break
+            corrected += await asyncio.to_thread(self._write, made)
         if corrected:
             _log.info("recut.done", items=corrected)
         return corrected

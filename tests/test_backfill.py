@@ -1,13 +1,17 @@
 """What a feed no longer shows, fetched over real sockets into both databases: each way back, where it ends, and what it survives."""
 
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from aggregator import errors
+from aggregator import app, config, errors, upkeep
+from aggregator.engine import local
+from aggregator.feed import archive
 from tests import archives, scripted_web
 from tests.archives import HOUR, Site, down, rss
 
@@ -416,6 +420,25 @@ async def test_a_page_that_is_no_feed_ends_its_way(site: Site) -> None:
     assert "instead of a feed" in site.gap()["result"]
 
 
+async def test_a_mistake_of_ours_costs_the_page_not_the_walk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    paged_archive(site)
+    await site.miss(17)
+
+    def broken(*_: object) -> None:
+        raise ValueError("a mistake")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(archive, "after_page", broken)
+        await site.walk()
+    (walk,) = site.rows("SELECT * FROM backfills")
+
+    assert walk["result"].startswith("unexpected ValueError: a mistake; try 2 of 10 at ")
+    assert (walk["attempts"], walk["found"], site.found_by()) == (1, 0, {"feed": 10})
+    await site.walk(HOUR)
+    assert site.gap()["filled_at"] is not None
+    assert site.titles() == site.all_of(96, 117)
+
+
 async def test_what_is_fetched_afterwards_is_no_fresh_news(site: Site) -> None:
     paged_archive(site)
     await site.miss(17)
@@ -474,10 +497,11 @@ async def test_by_hand_a_walk_ends_at_the_first_page_without_anything_new(site: 
     assert [report.new for report in site.reports if report.url] == [0, 5, 5, 5, 5, 5, 5, 5, 5, 5]
     assert site.titles() == site.all_of(51, 100)
     assert site.rows("SELECT * FROM gaps") == []
-    # Begun anew, for the last one came to its end.
-    site.head = lambda: '<atom:link rel="next" href="/page?n=9"/>'
+    site.head = lambda: '<atom:link rel="next" href="/page?n=11"/>'
     site.web.answers["/page"] = site.answer(rss(down(60, 56), site.web))
     await site.by_hand(pages=5)
+    # Taken up again it may stand among what is known by now.
+    assert site.reports[-1].said == "page 11 is the last"
 
 
 async def test_by_hand_back_to_a_date_known_pages_are_passed(site: Site) -> None:
@@ -507,3 +531,235 @@ async def test_two_at_a_time_are_kept_apart(site: Site) -> None:
 
     await site.app.backfiller.run(claimed)
     assert site.gap()["filled_at"] is not None
+
+
+async def test_by_hand_back_to_a_date_sitemaps_are_read_too(site: Site) -> None:
+    listed = [article(site, n) for n in down(100, 1)]
+    foreign = ("http://elsewhere.example/2025/9-title", archives.at(99).isoformat(), "")
+    site.web.answers["/sitemap.xml"] = site.answer(sitemap(foreign, *listed))
+    await site.poll()
+
+    await site.by_hand()
+    assert "sitemaps are read only back to a date (--since)" in (site.reports[-1].said or "")
+    await site.by_hand(since=archives.at(80))
+
+    assert site.found_by() == {"feed": 5, "sitemap": 16}
+    assert site.rows("SELECT * FROM items WHERE host = 'elsewhere.example'") == []
+
+
+async def test_ten_thousand_pages_are_bounded_by_what_was_asked_for(site: Site) -> None:
+    paged_archive(site, size=1)
+    site.newest = 10_000
+    await site.poll()
+
+    await site.by_hand(since=archives.at(-20_000), pages=60)
+
+    assert len([target for target in site.asked() if "page" in target]) == 59
+    (walk,) = site.rows("SELECT pages, trail FROM backfills")
+    assert walk["pages"] == 60
+    assert len(str(walk["trail"])) < 3_000
+
+
+# ------------------------------------------------------------------------------------------------------- manners
+
+
+async def test_robots_txt_is_heeded_for_what_the_feed_does_not_name(site: Site) -> None:
+    wordpress(site)
+    site.web.answers["/robots.txt"] = scripted_web.Answer(
+        body=b"User-agent: *\nDisallow: /*?paged=\nDisallow: /*sitemap"
+    )
+    await site.miss(12)
+
+    await site.walk()
+
+    result = site.gap()["result"]
+    assert "?paged=: page 2: robots.txt of 127.0.0.1" in result
+    assert not [target for target in site.asked() if "paged" in target or "sitemap" in target]
+
+
+async def test_robots_txt_is_not_asked_for_pages_that_the_feed_names(site: Site) -> None:
+    paged_archive(site)
+    site.web.answers["/robots.txt"] = scripted_web.Answer(body=b"User-agent: *\nDisallow: /")
+    await site.miss(17)
+
+    await site.walk()
+
+    assert site.gap()["filled_at"] is not None
+    assert "/robots.txt" not in site.asked()
+
+
+async def test_a_page_that_leads_to_another_host_is_not_taken(site: Site) -> None:
+    site.head = lambda: '<atom:link rel="next" href="/page"/>'
+    site.web.answers["/page"] = scripted_web.moved(site.web.url("/elsewhere", host="localhost"))
+    site.web.answers["/elsewhere"] = site.answer(rss(down(50, 40), site.web))
+    await site.miss(12)
+
+    await site.walk()
+
+    assert "its archive: page 2: leads to another host (localhost)" in site.gap()["result"]
+    assert site.found_by() == {"feed": 10}
+
+
+async def test_a_poll_in_the_middle_of_a_walk_stores_nothing_twice(site: Site) -> None:
+    paged_archive(site)
+    await site.miss(32)
+    (claimed,) = site.app.engine._claim_walks(site.now, 1)
+    site.web.answers["/feed.xml"] = lambda _: site.answer(rss(down(site.newest, 96), site.web, site.head()))
+
+    await asyncio.gather(site.app.backfiller.run(claimed), site.app.engine.run_once(names=["News"], harvests=False))
+
+    assert site.titles() == site.all_of(96, 132)
+    assert site.rows("SELECT item_id FROM sightings GROUP BY item_id, source_id HAVING count(*) > 1") == []
+    assert site.gap()["filled_at"] is not None
+
+
+# ------------------------------------------------------------------------------------------------------- what is no gap
+
+
+async def test_an_empty_document_and_what_comes_after_it_are_no_gap(site: Site) -> None:
+    await site.poll()
+    serving = site.web.answers["/feed.xml"]
+    site.web.answers["/feed.xml"] = site.answer(rss([], site.web))
+    await site.poll(HOUR)
+    assert site.rows("SELECT * FROM gaps") == []
+
+    site.newest, site.web.answers["/feed.xml"] = 120, serving
+    await site.poll(20 * HOUR)
+
+    assert site.rows("SELECT * FROM gaps") == []
+
+
+async def test_a_feed_of_one_entry_at_its_own_rhythm_has_no_gap_until_it_must_have_missed_some(site: Site) -> None:
+    site.web.answers["/feed.xml"] = lambda _: site.answer(rss([site.newest], site.web))
+    await site.poll()
+    for _ in range(8):
+        site.newest += 1
+        await site.poll(HOUR)
+    assert site.rows("SELECT * FROM gaps") == []
+    assert len(site.titles()) == 9
+
+    site.newest += 6
+    await site.poll(6 * HOUR)
+
+    assert site.gap()["estimated"] == 5
+
+
+async def test_guids_and_addresses_that_are_all_renamed_are_no_gap(site: Site) -> None:
+    await site.poll()
+    body = rss(down(100, 96), site.web).replace(b"'false'>g", b"'false'>new-g")
+    site.web.answers["/feed.xml"] = site.answer(body)
+    await site.poll(HOUR)
+    site.web.answers["/feed.xml"] = site.answer(body.replace(b"-title</link>", b"-titles</link>"))
+
+    await site.poll(HOUR)
+
+    assert site.rows("SELECT * FROM gaps") == []
+    assert len(site.titles()) == 5
+
+
+async def test_after_an_outage_the_gap_begins_at_the_last_good_poll(site: Site) -> None:
+    await site.poll()
+    serving = site.web.answers["/feed.xml"]
+    site.web.answers["/feed.xml"] = scripted_web.Answer(status=500)
+    await site.poll(10 * HOUR)
+    site.newest, site.web.answers["/feed.xml"] = 130, serving
+
+    await site.poll(20 * HOUR)
+
+    gap = site.gap()
+    assert gap["reason"] == (
+        "none of the 5 entries was in the document before, 30 h earlier; in between it could not be polled (http_500)"
+    )
+    assert gap["estimated"] == 25
+    (source,) = site.rows("SELECT due_reason FROM sources")
+    assert "halved, for only 0 % of its entries were known" in source["due_reason"]
+    times = site.rows("SELECT from_at, to_at FROM gaps")
+    assert [str(value)[:13].replace("T", " ") for value in times[0].values()] == ["2025-09-19 12", "2025-09-20 18"]
+
+
+async def test_another_address_in_the_configuration_is_no_gap(site: Site) -> None:
+    await site.poll()
+    site.web.answers["/other.xml"] = site.answer(rss(down(60, 56), site.web))
+    site.renew(url=site.web.url("/other.xml"))
+
+    await site.poll(HOUR)
+
+    assert site.rows("SELECT * FROM gaps") == []
+    assert len(site.titles()) == 10
+
+
+async def test_what_only_another_source_has_shown_is_not_shared(site: Site) -> None:
+    site.web.answers["/second.xml"] = lambda _: site.answer(rss(down(site.newest, site.newest - 9), site.web))
+    await site.poll()
+    second = {"name": "Second", "url": site.web.url("/second.xml")}
+    settings = site.settings.model_copy(
+        update={"sources": (*site.settings.sources, config.SourceConfig.model_validate(second))}
+    )
+    upkeep.sync_sources(site.store, settings, site.now)
+    site.app = app.App(settings, site.store, now=lambda: site.now)
+    site.apps.append(site.app)
+    site.newest += 17
+    await site.app.engine.run_once(names=["Second"], harvests=False)
+
+    await site.poll(17 * HOUR)
+
+    assert site.gap()["reason"].startswith("none of the 5 entries was in the document before")
+
+
+# ------------------------------------------------------------------------------------------------------- by itself
+
+
+async def test_a_round_polls_fills_gaps_and_then_harvests(site: Site) -> None:
+    paged_archive(site)
+    await site.miss(17)
+
+    await site.app.engine.run_once()
+
+    assert site.gap()["filled_at"] is not None
+    assert {row["state"] for row in site.rows("SELECT state FROM items")} == {"feed_only"}
+
+
+async def test_the_daemon_fills_gaps_by_itself(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "_BACKFILL_BELL", timedelta(milliseconds=500))
+    paged_archive(site)
+    await site.miss(17)
+
+    await site.app.engine.start()
+
+    async with asyncio.timeout(20):
+        while site.gap()["filled_at"] is None:
+            await asyncio.sleep(0.05)
+    assert site.titles() == site.all_of(96, 117)
+    # The last bell has rung, and what it began has ended, before the database is closed.
+    scheduler = site.app.engine._scheduler
+    assert scheduler is not None
+    scheduler.pause()
+    await asyncio.sleep(0.3)
+
+
+async def test_a_drain_in_the_middle_keeps_what_was_walked(site: Site) -> None:
+    paged_archive(site)
+    await site.miss(32)
+    served, held = site.web.answers["/page"], asyncio.Event()
+
+    def slow(heard: scripted_web.Heard) -> scripted_web.Answer:
+        assert callable(served)
+        answer = served(heard)
+        if heard.target.endswith("=3"):
+            held.set()
+            return scripted_web.Answer(body=answer.body, headers=answer.headers, wait=1.0)
+        return answer
+
+    site.web.answers["/page"] = slow
+    (claimed,) = site.app.engine._claim_walks(site.now, 1)
+    walking = asyncio.create_task(site.app.backfiller.run(claimed))
+    await held.wait()
+
+    site.app.backfiller.close()
+    await walking
+
+    (walk,) = site.rows("SELECT pages, found, lease_owner FROM backfills")
+    assert (walk["pages"], walk["found"], walk["lease_owner"]) == (3, 10, None)
+    site.renew()
+    await site.walk()
+    assert site.titles() == site.all_of(96, 132)

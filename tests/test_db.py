@@ -62,6 +62,34 @@ def _at_revision_before(store: db.Store, revision: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_what_was_stored_before_backfill_was_found_by_feeds_and_its_gaps_say_what_to_do(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    postgres = kind == "postgres"
+    url = create_database(request.getfixturevalue("postgres")) if postgres else f"sqlite:///{tmp_path}/old.db"
+    with closing(db.Store(url)) as store:
+        _at_revision_before(store, "0006")
+        with store.begin() as conn:
+            for statement in (
+                "INSERT INTO sources (id, name, url, feed_url, state, added_at) VALUES (1, 's', 'u', 'u', 'active', :at)",
+                "INSERT INTO items (id, url_key, host, source_id, title, authors, categories, summary, content, published_at, date_source, "
+                "first_seen_at, last_seen_at, state, changed_at) "
+                "VALUES (1, 'k', '', 1, 't', '[]', '[]', '', '', :at, 'first_seen', :at, :at, 'ok', :at)",
+                "INSERT INTO gaps (source_id, from_at, to_at, reason) VALUES (1, :at, :at, 'none was known')",
+            ):
+                conn.execute(text(statement), {"at": "2025-09-19T00:00:00Z"})
+
+        store.upgrade()
+
+        with store.read() as conn:
+            found = conn.execute(select(tables.items.c.discovered_by)).scalar()
+            gap = conn.execute(select(tables.gaps)).mappings().one()
+    assert found == "feed"
+    assert (gap["filled_at"], gap["pages"], gap["found"]) == (None, 0, 0)
+    assert gap["result"] == "from before there was backfill: aggregator backfill NAME tries it"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_items_go_by_todays_keys_after_an_upgrade_and_none_is_thrown_away(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

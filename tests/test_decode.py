@@ -41,16 +41,16 @@ def in_bytes(data: bytes) -> list[bytes]:
     [
         ("", TEXT),
         ("identity", TEXT),
-        ("gzip", gzip.compress(TEXT)),
-        ("GZip", gzip.compress(TEXT)),
-        ("x-gzip", gzip.compress(TEXT)),
-        ("identity, gzip", gzip.compress(TEXT)),
+        ("gzip", gzip.compress(TEXT, mtime=0)),
+        ("GZip", gzip.compress(TEXT, mtime=0)),
+        ("x-gzip", gzip.compress(TEXT, mtime=0)),
+        ("identity, gzip", gzip.compress(TEXT, mtime=0)),
         ("deflate", zlib.compress(TEXT)),
         ("deflate", raw_deflate(TEXT)),
-        ("gzip", gzip.compress(TEXT[:700]) + gzip.compress(b"") + gzip.compress(TEXT[700:])),
-        ("gzip", gzip.compress(TEXT) + b"\0" * 512),
-        ("gzip", gzip.compress(TEXT) + b"\x1f"),
-        ("gzip", gzip.compress(TEXT) + b"<!-- served by cache 7 -->"),
+        ("gzip", gzip.compress(TEXT[:700], mtime=0) + gzip.compress(b"", mtime=0) + gzip.compress(TEXT[700:], mtime=0)),
+        ("gzip", gzip.compress(TEXT, mtime=0) + b"\0" * 512),
+        ("gzip", gzip.compress(TEXT, mtime=0) + b"\x1f"),
+        ("gzip", gzip.compress(TEXT, mtime=0) + b"<!-- served by cache 7 -->"),
         ("deflate", zlib.compress(TEXT) + b"\r\n"),
         ("br", brotli.compress(TEXT)),
         ("BR", brotli.compress(TEXT)),
@@ -81,7 +81,7 @@ def test_codings_that_were_not_asked_for_and_layers_are_refused(coding: str) -> 
 @pytest.mark.parametrize(
     ("coding", "wire"),
     [
-        ("gzip", gzip.compress(TEXT)),
+        ("gzip", gzip.compress(TEXT, mtime=0)),
         ("deflate", zlib.compress(TEXT)),
         ("deflate", raw_deflate(TEXT)),
         ("br", brotli.compress(TEXT)),
@@ -98,7 +98,7 @@ def test_a_stream_that_was_cut_anywhere_is_an_error(coding: str, wire: bytes) ->
 
 def test_a_second_member_that_was_cut_is_an_error() -> None:
     with pytest.raises(errors.TransportError) as caught:
-        decoded("gzip", gzip.compress(TEXT) + gzip.compress(TEXT)[:-3])
+        decoded("gzip", gzip.compress(TEXT, mtime=0) + gzip.compress(TEXT, mtime=0)[:-3])
 
     assert caught.value.code == "encoding_cut"
 
@@ -123,7 +123,7 @@ def test_a_zstd_frame_that_asks_for_more_memory_than_a_decoder_must_have_is_refu
 
 
 def test_the_limit_itself_is_allowed_and_one_byte_more_is_not() -> None:
-    wires = (("", TEXT), ("gzip", gzip.compress(TEXT)), ("br", brotli.compress(TEXT)), ("zstd", zstd(TEXT)))
+    wires = (("", TEXT), ("gzip", gzip.compress(TEXT, mtime=0)), ("br", brotli.compress(TEXT)), ("zstd", zstd(TEXT)))
     for coding, wire in wires:
         assert decoded(coding, wire, limit=len(TEXT)) == TEXT
         with pytest.raises(errors.TooLargeError) as caught:

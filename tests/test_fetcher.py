@@ -577,7 +577,7 @@ async def test_retry_after_pauses_the_whole_host(web: loopback.Loopback) -> None
 async def test_a_gzipped_body_is_decoded_and_its_wire_bytes_counted(
     web: loopback.Loopback, client: fetcher.Fetcher
 ) -> None:
-    packed = gzip.compress(BODY * 100)
+    packed = gzip.compress(BODY * 100, mtime=0)
     web.answers["/feed"] = Answer(body=packed, headers={"Content-Encoding": "gzip"})
 
     response = await client.fetch(asking(web.url("/feed")))
@@ -606,7 +606,7 @@ async def test_a_body_up_to_the_limit_is_taken_and_one_beyond_it_not(
 
 
 async def test_a_gzip_bomb_does_not_go_off(web: loopback.Loopback, client: fetcher.Fetcher) -> None:
-    web.answers["/feed"] = Answer(body=gzip.compress(bytes(200 << 20)), headers={"Content-Encoding": "gzip"})
+    web.answers["/feed"] = Answer(body=gzip.compress(bytes(200 << 20), mtime=0), headers={"Content-Encoding": "gzip"})
 
     failure = await refused(client.fetch(asking(web.url("/feed"))))
 
@@ -617,10 +617,10 @@ async def test_a_gzip_bomb_does_not_go_off(web: loopback.Loopback, client: fetch
 @pytest.mark.parametrize(
     ("body", "coding", "code"),
     [
-        (gzip.compress(BODY)[:-4], "gzip", "encoding_cut"),
+        (gzip.compress(BODY, mtime=0)[:-4], "gzip", "encoding_cut"),
         (BODY, "gzip", "encoding"),
         (BODY, "br", "encoding"),
-        (gzip.compress(gzip.compress(BODY)), "gzip, gzip", "encoding"),
+        (gzip.compress(gzip.compress(BODY, mtime=0), mtime=0), "gzip, gzip", "encoding"),
     ],
 )
 async def test_a_body_that_cannot_be_decoded_whole_is_an_error(
@@ -634,7 +634,7 @@ async def test_a_body_that_cannot_be_decoded_whole_is_an_error(
 
 
 async def test_others_go_on_while_a_large_body_is_decoded(web: loopback.Loopback, client: fetcher.Fetcher) -> None:
-    web.answers["/feed"] = Answer(body=gzip.compress(bytes(64 << 20)), headers={"Content-Encoding": "gzip"})
+    web.answers["/feed"] = Answer(body=gzip.compress(bytes(64 << 20), mtime=0), headers={"Content-Encoding": "gzip"})
     turns = 0
 
     async def others() -> None:
@@ -894,7 +894,7 @@ async def test_a_bundle_that_holds_no_certificates_is_a_mistake_of_the_operator(
 
 async def test_a_large_body_waits_on_disk_and_is_gone_when_it_is_let_go(web: loopback.Loopback) -> None:
     large = b"news " * 200_000
-    web.answers["/feed"] = Answer(body=gzip.compress(large), headers={"Content-Encoding": "gzip"})
+    web.answers["/feed"] = Answer(body=gzip.compress(large, mtime=0), headers={"Content-Encoding": "gzip"})
     async with fetching() as client, AsyncExitStack() as held:
         response = await client.fetch(asking(web.url("/feed")), held)
 

@@ -27,6 +27,16 @@ def _text(made: metrics.Metrics) -> str:
     return body.decode()
 
 
+def test_what_backfill_found_is_counted_by_how() -> None:
+    made = metrics.Metrics()
+
+    made.backfilled("", 0)
+    made.backfilled("sitemap", 4)
+
+    assert 'aggregator_backfilled_items_total{method="sitemap"} 4.0' in _text(made)
+    assert 'method=""' not in _text(made)
+
+
 def test_what_is_pushed_is_counted_beside_the_polls() -> None:
     made = metrics.Metrics()
 

@@ -25,7 +25,8 @@ def _told(feed: model.ParsedFeed) -> dict[str, Any]:
     def plainly(value: object) -> object:
         return value.isoformat() if isinstance(value, datetime) else str(value)
 
-    read = {key: value for key, value in asdict(replace(feed, marks=(), known={})).items() if key != "head_hash"}
+    told = asdict(replace(feed, marks=(), known={}))
+    read = {key: value for key, value in told.items() if key not in ("head_hash", "left", "beyond")}
     plain = json.loads(json.dumps(read, default=plainly), object_hook=filled)
     return {**plain, "entries": [{k: v for k, v in one.items() if v != []} for one in plain["entries"]]}
 

@@ -510,6 +510,8 @@ async def test_a_push_touches_nothing_that_polls_learned(rig: Rig) -> None:
 
     assert {name: rig.source()[name] for name in kept} == before
     assert rig.rows("SELECT * FROM gaps") == []
+    found = rig.rows("SELECT title, discovered_by FROM feed_items ORDER BY title")
+    assert [row["discovered_by"] for row in found] == ["feed", "push", "push"]
     assert rig.titles() == ["Title 1", "Title 7", "Title 8"]
     after = await rig.poll(DAY)
     assert after["outcome"] == "not_modified"

@@ -66,14 +66,3 @@ async def test_a_worker_that_breaks_leaves_its_text_for_the_next_time(
 
     assert await recutter.run() == 60
     workers.close()
-
-
-async def test_a_database_that_is_gone_ends_the_run_without_a_sound(stored: db.Store, workers: Workers) -> None:
-    def gone() -> None:
-        raise errors.UnavailableError("the database is gone")
-
-    recutter = recut.Recutter(store=stored, workers=workers, settings=SETTINGS, now=lambda: make.NOW)
-    stored.read = gone  # type: ignore[method-assign,assignment]
-
-    assert await recutter.run() == 0
-    workers.close()

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from aggregator import model
-from aggregator.store import db, sources, tables
+from aggregator.store import db, health, sources, tables
 from tests import make
 
 LEASE = timedelta(minutes=5)
@@ -197,11 +197,11 @@ def test_a_failed_poll_keeps_the_validators_and_says_why(store: db.Store) -> Non
             source, outcome=model.Outcome.FAILED, state="failing", error="HTTP 503", error_code="http_503", new=0
         )
         make.finish(conn, failed, failures=0.5)
-        (health,) = sources.health(conn)
+        (healthy,) = health.rows(conn)
 
     row = _row(store, "Source 1")
     assert (row["etag"], row["document_hash"]) == ('W/"1"', "h")
-    assert (health["state"], health["reason"], health["polls_failed"]) == ("failing", "HTTP 503", 1)
+    assert (healthy["state"], healthy["reason"], healthy["polls_failed"]) == ("failing", "HTTP 503", 1)
 
 
 def _due(store: db.Store) -> dict[str, tuple[datetime | None, str | None]]:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator import errors, model
-from aggregator.feed import familiar, identity, parse, split
+from aggregator.feed import entry, familiar, identity, parse, split
 from tests import feeds
 
 SLASH = 'xmlns:slash="http://purl.org/rss/1.0/modules/slash/" xmlns:thr="http://purl.org/syndication/thread/1.0"'
@@ -72,6 +72,15 @@ def test_entries_are_found_in_every_format_whatever_their_prefix(document: str) 
     assert _spans(document.format(" ".join(entries))) == [entry.encode() for entry in entries]
 
 
+def test_an_empty_element_does_not_end_with_what_it_is_in() -> None:
+    """expat is past an empty element when it says that it ended: what stands there may be the end of its parent."""
+    last = _outline("<rss><channel><item/></channel></rss>")
+    (counter,) = _outline(f"<rss {SLASH}><channel><item><slash:comments/></item></channel></rss>").parts
+
+    assert (last.parts[0].end - last.parts[0].start, last.without({1})) == (7, b"<rss><channel></channel></rss>")
+    assert [end - start for start, end in counter.left_out] == [len("<slash:comments/>")]
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -94,8 +103,42 @@ def test_what_may_read_differently_in_parts_is_left_whole(document: str) -> None
     assert split.outline(document, 5000) is None
 
 
-def test_beyond_so_many_entries_a_document_is_left_whole() -> None:
-    assert split.outline(feeds.rss(feeds.THREE), 2) is None
+def test_beyond_so_many_entries_they_are_counted_and_left_out_together() -> None:
+    document = feeds.rss(f"{feeds.THREE}<!-- between -->{feeds.ITEM.format(4)}<ttl>90</ttl>")
+    outline = split.outline(document, 2)
+
+    assert outline is not None
+    assert [outline.data[part.start : part.end] for part in outline.parts] == [
+        feeds.ITEM.format(n).encode() for n in (1, 2)
+    ]
+    assert outline.beyond == 2
+    assert (
+        outline.without(())
+        == feeds.rss(f"{feeds.ITEM.format(1)}{feeds.ITEM.format(2)}<ttl>90</ttl>").partition("?>")[2].encode()
+    )
+
+
+def test_what_comes_beyond_changes_nothing_of_the_head() -> None:
+    one, other = (split.outline(feeds.rss(f"{feeds.THREE}<!-- {n} -->{feeds.ITEM.format(n)}"), 2) for n in (4, 5))
+
+    assert one is not None
+    assert other is not None
+    assert one.head_hash == other.head_hash
+
+
+def test_of_many_new_entries_so_many_are_read_at_a_time_and_the_next_look_reads_on() -> None:
+    body = feeds.rss("".join(feeds.ITEM.format(n) for n in range(entry.MOST_ENTRIES + 3)))
+
+    first = feeds.read(body)
+    again = _again(body, _shown(first, set(range(1, entry.MOST_ENTRIES + 1))))
+
+    assert (len(first.entries), first.left, first.damage, first.size) == (
+        entry.MOST_ENTRIES,
+        3,
+        None,
+        entry.MOST_ENTRIES + 3,
+    )
+    assert ([one.guid for one in again.entries], again.left) == ([f"g{entry.MOST_ENTRIES + n}" for n in range(3)], 0)
 
 
 def test_without_an_entry_the_rest_stays_as_it_is() -> None:

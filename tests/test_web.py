@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert, update
 from starlette.testclient import TestClient
 
 from aggregator import config, metrics
-from aggregator.store import db, visits
+from aggregator.store import db, tables, visits
 from aggregator.web import page
 from tests import make
 
@@ -33,6 +34,26 @@ def test_the_front_page_shows_sources_and_items(client: TestClient) -> None:
     assert answer.status_code == 200
     assert "Source 1" in answer.text
     assert "2</b>items" in answer.text
+
+
+def test_a_gap_is_shown_with_what_became_of_it(client: TestClient, store: db.Store) -> None:
+    with store.begin() as conn:
+        row = {"source_id": 1, "from_at": make.NOW, "to_at": make.NOW, "reason": "none <b>known</b>"}
+        conn.execute(insert(tables.gaps).values(**row, result="not filled: no archive offered"))
+
+    assert "gap: none &lt;b&gt;known&lt;/b&gt;; not filled: no archive offered" in client.get("/").text
+
+
+def test_a_source_in_trouble_says_what_is_wrong_and_what_to_do(client: TestClient, store: db.Store) -> None:
+    told = {"health": "silent", "health_reason": f"nothing new for 9 days {HOSTILE}", "advice": f"look at it {HOSTILE}"}
+    with store.begin() as conn:
+        conn.execute(update(tables.sources).values(told))
+
+    answer = client.get("/")
+
+    assert '<span class="silent">silent</span>' in answer.text
+    assert "nothing new for 9 days &lt;script&gt;" in answer.text
+    assert "→ look at it &lt;script&gt;" in answer.text
 
 
 def test_nothing_foreign_runs_on_the_page(client: TestClient) -> None:

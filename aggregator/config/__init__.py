@@ -52,7 +52,10 @@ __all__ = [
     "load",
     "proxy_address",
     "redact",
+    "same_name",
+    "same_url",
     "schema",
+    "shown",
     "workers_for",
 ]
 
@@ -63,15 +66,20 @@ NOT_SETTINGS = frozenset({"AGGREGATOR_CONFIG"})
 _REFERENCE = re.compile(r"\$\{([^}]*)(\}?)")
 
 
-def load(path: Path, env: Mapping[str, str]) -> Settings:
-    """The settings in `path`, in the files it names and in `env`. Raises ConfigError with every mistake in them."""
-    main = document.read(path, _shown(path))
+def load(path: Path, env: Mapping[str, str], *, empty: bool = False) -> Settings:
+    """The settings in `path`, in the files it names and in `env`; without a source only if they may be `empty`.
+
+    Raises ConfigError with every mistake in them.
+    """
+    main = document.read(path, shown(path))
     if not main.usable:
         raise _refusal([main])
     _override(main, env)
     file = main.checked(AggregatorFile, {"folder": path.parent})
-    listed = [document.read(each, _shown(each)) for each in _source_files(main)]
+    listed = [document.read(each, shown(each)) for each in _source_files(main)]
     sources = _sources(main, listed, env)
+    if listed and not sources and not empty and not any(each.mistakes for each in listed):
+        listed[0].complain(("sources",), "no sources: there is nothing to collect")
     taxonomy, tags = _taxonomy(main)
     if file is not None:
         _require_callback(file, listed)
@@ -93,7 +101,7 @@ def _refusal(documents: Iterable[document.Document]) -> errors.ConfigError:
     return errors.ConfigError(lines=tuple(str(mistake) for mistake in mistakes))
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """`path` as people know it: relative to where they stand, if below."""
     absolute = path.absolute()
     return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(path)
@@ -115,7 +123,7 @@ def _source_files(main: document.Document) -> list[Path]:
             continue
         matches = sorted(glob.glob(pattern, root_dir=main.path.parent, recursive=True))
         if not matches:
-            main.complain(("sources", number), f"{pattern!r} matches no file in {_shown(main.path.parent)}")
+            main.complain(("sources", number), f"{pattern!r} matches no file in {shown(main.path.parent)}")
         files.update(dict.fromkeys(main.path.parent / match for match in matches))
     return list(files)
 
@@ -129,10 +137,8 @@ def _sources(
         _fill(each, env)
         file = each.checked(SourcesFile, context)
         sources += file.sources if file else ()
-    _refuse_repeated(_keyed(listed, ("sources", "name"), _same_name), "name")
-    _refuse_repeated(_keyed(listed, ("sources", "url"), _same_url), "URL")
-    if listed and not sources and not any(each.mistakes for each in listed):
-        listed[0].complain(("sources",), "no sources: there is nothing to collect")
+    _refuse_repeated(_keyed(listed, ("sources", "name"), same_name), "name")
+    _refuse_repeated(_keyed(listed, ("sources", "url"), same_url), "URL")
     return tuple(sources)
 
 
@@ -181,7 +187,7 @@ def _taxonomy(main: document.Document) -> tuple[Taxonomy | None, list[document.D
     if not isinstance(name, str):
         return None, []
     path = main.path.parent / name
-    file = document.read(path, _shown(path))
+    file = document.read(path, shown(path))
     taxonomy = file.checked(Taxonomy, {}) if file.usable else None
     _refuse_repeated(_keyed([file], ("topics", "tag"), str), "tag")
     return taxonomy, [file]
@@ -208,11 +214,13 @@ def _elements(each: document.Document, top: str) -> Iterator[tuple[document.Loc,
             yield (top, number), element
 
 
-def _same_name(name: str) -> str:
+def same_name(name: str) -> str:
+    """Equal for names that count as the same."""
     return " ".join(name.split()).casefold()
 
 
-def _same_url(url: str) -> str:
+def same_url(url: str) -> str:
+    """Equal for URLs that count as the same."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -300,7 +308,7 @@ def _filled(value: object, env: Mapping[str, str], folder: Path) -> object:
             try:
                 return document.text_of(path).rstrip("\r\n")
             except document.FlawError as exc:
-                raise document.FlawError(f"{_shown(path)}: {exc}") from exc
+                raise document.FlawError(f"{shown(path)}: {exc}") from exc
         if name not in env:
             raise document.FlawError(f"the environment variable {name!r} is not set")
         return env[name]

@@ -172,6 +172,14 @@ def parse(text: str, document: Document) -> object:
         raise FlawError(f"not YAML: {', '.join(filter(None, [exc.problem, exc.context]))}", line=line) from exc
 
 
+def events(text: str) -> list[yaml.Event]:
+    """What `text` is made of, in order, each part with its place. Raises FlawError."""
+    try:
+        return list(yaml.parse(text, Loader=_LOADER))
+    except yaml.YAMLError as exc:
+        raise FlawError("not YAML") from exc
+
+
 def scalar(text: str) -> object:
     """What an unquoted `text` means."""
     if text in _WORDS:

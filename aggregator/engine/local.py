@@ -6,14 +6,14 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from aggregator import backfill, clock, errors, harvest, log, metrics, model, poll, push, recut, subscribe
+from aggregator import backfill, clock, errors, harvest, log, metrics, model, poll, push, subscribe
 from aggregator.net import manners
 from aggregator.store import db, gaps, hosts, sources, subscriptions, visits
 
@@ -27,10 +27,10 @@ _DEPTHS = timedelta(seconds=15)
 _HUB_BELL, _HUB_SEATS, _TEND = timedelta(seconds=2), 4, timedelta(seconds=10)
 # Walks back through archives: how often is looked for those that are due, so many at a time.
 _BACKFILL_BELL, _BACKFILL_SEATS = timedelta(seconds=5), 2
-# Texts that are to be cut again can wait; there are few.
-_RECUT_BELL = timedelta(minutes=1)
 # After a start, or when the clock has leapt, everything may be due: so many polls a second, all within the longest.
 _POLLS_A_SECOND, _LONGEST_SPREAD = 50, timedelta(minutes=30)
+# Before the first chores, so that a start is over.
+_SETTLED = timedelta(minutes=1)
 # The loop's lag is measured so often; the wall clock may differ from the monotonic one by this much before it has been set.
 _PULSE, _LEAP = 0.25, 30.0
 # How often a single run looks again for work whose host was busy.
@@ -52,6 +52,14 @@ class Seats:
     pageless: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chore:
+    """Something to `do` now and then beside the two stages; it may raise StoreError."""
+
+    every: timedelta
+    do: Callable[[], Awaitable[None]]
+
+
 class Local:
     """The local engine over one store. One instance runs either `start` … `drain`, or `run_once`."""
 
@@ -64,21 +72,22 @@ class Local:
         backfiller: backfill.Backfiller,
         subscriber: subscribe.Subscriber,
         receiver: push.Receiver,
-        recutter: recut.Recutter,
         manners: manners.Manners,
         metrics: metrics.Metrics,
         seats: Seats,
+        chores: Sequence[Chore] = (),
         now: clock.Clock = clock.now,
     ) -> None:
-        self._now = now
+        self._now, self._chores = now, chores
         self._store, self._poller, self._harvester = store, poller, harvester
         self._subscriber, self._receiver, self._backfiller = subscriber, receiver, backfiller
-        self._manners, self._metrics, self._seats, self._recutter = manners, metrics, seats, recutter
+        self._manners, self._metrics, self._seats = manners, metrics, seats
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._claims = itertools.count(1)
         self._polls: set[asyncio.Task[Any]] = set()
         self._harvests: set[asyncio.Task[Any]] = set()
         self._requests: set[asyncio.Task[Any]] = set()
+        self._errands: set[asyncio.Task[Any]] = set()
         self._walks: set[asyncio.Task[Any]] = set()
         self._scheduler: AsyncIOScheduler | None = None
         self._ticking = asyncio.Lock()
@@ -105,8 +114,11 @@ class Local:
         self._scheduler.add_job(self._measure, "interval", seconds=_DEPTHS.total_seconds(), **always)
         self._scheduler.add_job(self._ask_hubs, "interval", seconds=_HUB_BELL.total_seconds(), **always)
         self._scheduler.add_job(self._walk_back, "interval", seconds=_BACKFILL_BELL.total_seconds(), **always)
-        self._scheduler.add_job(self._recut, "interval", seconds=_RECUT_BELL.total_seconds(), **always)
         self._scheduler.add_job(self._tend, "interval", seconds=_TEND.total_seconds(), **always)
+        for chore in self._chores:
+            soon = datetime.now(UTC) + min(chore.every, _SETTLED)
+            seconds = chore.every.total_seconds()
+            self._scheduler.add_job(self._run, "interval", (chore,), seconds=seconds, next_run_time=soon, **always)
         self._scheduler.start()
         self._pulse = asyncio.create_task(self._feel_pulse())
 
@@ -136,7 +148,8 @@ class Local:
                 timer.cancel()
         self._receiver.close()
         self._backfiller.close()
-        if under_way := self._polls | self._harvests | self._requests | self._walks | self._receiver.tasks:
+        errands = self._requests | self._walks | self._errands | self._receiver.tasks
+        if under_way := self._polls | self._harvests | errands:
             _log.info("engine.draining", polls=len(self._polls), harvests=len(self._harvests))
             _, late = await asyncio.wait(under_way, timeout=limit.total_seconds())
             for task in late:
@@ -240,10 +253,6 @@ class Local:
         except errors.StoreError as exc:
             self._pause(exc, now)
 
-    async def _recut(self) -> None:
-        if self._now() >= self._paused_until and self._scheduler is not None:
-            await self._recutter.run()
-
     # ----------------------------------------------------------------------------------------------------- hubs
 
     async def _ask_hubs(self) -> None:
@@ -263,6 +272,22 @@ class Local:
 
     def _claim_hubs(self, now: datetime, free: int) -> Sequence[subscriptions.Wanted]:
         return self._subscriber.claim_due(now, free)
+
+    # ----------------------------------------------------------------------------------------------------- chores
+
+    async def _run(self, chore: Chore) -> None:
+        """Until it is done: the scheduler does not ring for it meanwhile. What it does outlives the scheduler, until `drain` ends it."""
+        if self._now() >= self._paused_until and self._scheduler is not None:
+            errand = asyncio.ensure_future(self._done(chore))
+            self._errands.add(errand)
+            errand.add_done_callback(self._errands.discard)
+            await asyncio.shield(errand)
+
+    async def _done(self, chore: Chore) -> None:
+        try:
+            await chore.do()
+        except errors.StoreError as exc:
+            self._pause(exc, self._now())
 
     # ----------------------------------------------------------------------------------------------------- once
 
@@ -305,7 +330,8 @@ class Local:
             self._harvester.harvest,
             lambda: self._due_items(until),
         )
-        await self._recutter.run()
+        for chore in self._chores:
+            await chore.do()
 
     async def _exhaust(
         self,

@@ -215,7 +215,9 @@ def after_page(trail: Trail, page: Page, aim: Aim) -> Trail | End:
     opening = trail.page == 2
     if not keys:
         return End(why=f"page {trail.page} is empty", absent=opening)
-    if set(keys) <= {*trail.last}:
+    # Pages that the feed names may be smaller than it is; of those that are guessed one article may just have come.
+    guessed = step.method == model.DiscoveredBy.PAGED
+    if set(keys) == {*trail.last} or (guessed and set(keys) <= {*trail.last}):
         before = FEED if opening else "the page before"
         return End(why=f"page {trail.page} shows the same entries as {before}", absent=opening)
     newest = max((one.published_at for one in page.feed.entries if one.published_at is not None), default=None)

@@ -82,16 +82,19 @@ _CUT = frozenset(
 )
 _ENTRY_END = re.compile(r"</(?:[\w.-]+:)?(?:item|entry)\s*>", re.IGNORECASE)
 _ENTRY_START = re.compile(r"<(?:[\w.-]+:)?(?:item|entry)[\s>]", re.IGNORECASE)
+_AFTER_NAME = frozenset({b">", b" ", b"\t", b"\r", b"\n"})
 _ROOT_END = re.compile(r"</(?:[\w.-]+:)?(?:rss|feed|rdf|channel)\s*>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """UTF-8 without declaration or mark. `root` is the first element's name; `damage` why entries are missing, in words."""
+    """UTF-8 without declaration or mark. `root` is the first element's name; `damage` why entries are missing, in words; `beyond` how
+    many more there are, which are too many."""
 
     data: bytes
     root: str
     damage: str | None = None
+    beyond: int = 0
 
 
 # ---------------------------------------------------------------------------------------------------- characters
@@ -249,6 +252,9 @@ class _Outline:
             self._parser.Parse(self.data, True)
         except expat.ExpatError as exc:
             return exc.code
+        finally:
+            # It holds us by its handlers: without it there is no circle, and the document is freed at once.
+            del self._parser
         return 0
 
     def closed(self) -> bytes:
@@ -267,16 +273,19 @@ class _Outline:
         if self._is_entry(name):
             self.entries += 1
             if self.entries <= self._most:
-                self.end = end_of_tag(self.data, self._parser.CurrentByteIndex)
+                self.end = end_of_tag(self.data, self._parser.CurrentByteIndex, name.encode())
                 self.unclosed = tuple(self._open)
 
     def _is_entry(self, name: str) -> bool:
         return len(self._open) < _DEEPEST_ENTRY and _local(name) in _ENTRIES
 
 
-def end_of_tag(data: bytes, at: int) -> int:
-    """Where the tag ends that ended an element when expat was `at`; of an empty element it has read the tag by then."""
-    return data.index(b">", at) + 1 if data.startswith(b"</", at) else at
+def end_of_tag(data: bytes, at: int, name: bytes) -> int:
+    """Where the tag ends that ended the element `name`, as it is written, when expat was `at`. Of an empty element it has read the tag by
+    then: what follows is the end of another, if any."""
+    after = at + 2 + len(name)
+    own = data.startswith(b"</" + name, at) and data[after : after + 1] in _AFTER_NAME
+    return data.index(b">", at) + 1 if own else at
 
 
 def _whole_entries(text: str, root: str, most_entries: int) -> Document:
@@ -285,7 +294,7 @@ def _whole_entries(text: str, root: str, most_entries: int) -> Document:
         text = _mended(text)
         outline, error = _outlined(text, most_entries)
     if outline.entries > most_entries:
-        return Document(data=outline.closed(), root=root, damage=_too_many(most_entries, outline.entries))
+        return Document(data=outline.closed(), root=root, beyond=outline.entries - most_entries)
     if not error:
         return Document(data=outline.data, root=root)
     if error not in _CUT:
@@ -326,9 +335,7 @@ def _ill_formed(text: str, root: str, most_entries: int) -> Document:
     """A document that only a lenient parser can read: whether it is cut off as well shows in its last tags."""
     ends = [match.end() for match in _ENTRY_END.finditer(text)]
     if len(ends) > most_entries:
-        return Document(
-            data=text[: ends[most_entries - 1]].encode(), root=root, damage=_too_many(most_entries, len(ends))
-        )
+        return Document(data=text[: ends[most_entries - 1]].encode(), root=root, beyond=len(ends) - most_entries)
     last = ends[-1] if ends else 0
     if _ROOT_END.search(text, last) or _local(root) in _ENTRIES:
         return Document(data=text.encode(), root=root)
@@ -340,10 +347,6 @@ def _ill_formed(text: str, root: str, most_entries: int) -> Document:
 def _local(name: str) -> str:
     """An element's name in lower case without its prefix."""
     return name.rpartition(":")[2].lower()
-
-
-def _too_many(most: int, entries: int) -> str:
-    return f"only the first {most:,} of {entries:,} entries were read"
 
 
 def _cut_off(entries: int) -> str:

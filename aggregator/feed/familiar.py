@@ -1,7 +1,7 @@
 """What a source's last document showed ⇄ bytes for the store, and which entries of the next document are among it."""
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ _ENTRY = struct.Struct("<8s8sqIII")
 T = TypeVar("T")
 
 
-def pack(entries: Sequence[model.ShownEntry]) -> bytes:
+def pack(entries: Iterable[model.ShownEntry]) -> bytes:
     """Entries in order, as the store keeps them."""
     return b"".join(_ENTRY.pack(*entry.mark, entry.item_id, *entry.face) for entry in entries)
 
@@ -27,6 +27,16 @@ def unpack(packed: bytes) -> tuple[model.ShownEntry, ...]:
         model.ShownEntry(model.Mark(exact, loose), item_id, model.Face(guid, key, title))
         for exact, loose, item_id, guid, key, title in _ENTRY.iter_unpack(packed)
     )
+
+
+def item_ids(packed: bytes) -> set[int]:
+    """The items in what `pack` has packed, without making an object of every entry."""
+    return {fields[2] for fields in _ENTRY.iter_unpack(packed)} if len(packed) % _ENTRY.size == 0 else set()
+
+
+def loose_marks(packed: bytes) -> set[bytes]:
+    """The looser hashes in it."""
+    return {fields[1] for fields in _ENTRY.iter_unpack(packed)} if len(packed) % _ENTRY.size == 0 else set()
 
 
 def recognise(
@@ -71,15 +81,17 @@ def as_before(feed: model.ParsedFeed, head: model.Head, hints: model.Hints) -> m
     )
 
 
-def after(feed: model.ParsedFeed, decision: model.Decision, ids: Mapping[str, int]) -> tuple[model.ShownEntry, ...]:
+def after(feed: model.ParsedFeed, decision: model.Decision, ids: Mapping[str, int]) -> Iterator[model.ShownEntry]:
     """What the document shows, once its new items have `ids` by their URL keys; nothing where it had to be read as a whole."""
     if not feed.marks:
-        return ()
-    shown = dict(feed.known)
-    for place in decision.places:
-        item_id = place.item if isinstance(place.item, int) else ids[place.item]
-        shown[place.position] = model.ShownEntry(feed.marks[place.position - 1], item_id, place.face)
-    return tuple(shown[position] for position in sorted(shown))
+        return
+    places = {place.position: place for place in decision.places}
+    for position, mark in enumerate(feed.marks, 1):
+        if (place := places.get(position)) is not None:
+            item_id = place.item if isinstance(place.item, int) else ids[place.item]
+            yield model.ShownEntry(mark, item_id, place.face)
+        elif (known := feed.known.get(position)) is not None:
+            yield known
 
 
 def head(feed: model.ParsedFeed) -> model.Head | None:

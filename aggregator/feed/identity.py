@@ -192,16 +192,15 @@ def keyed(entries: Sequence[model.Entry], source_id: int, beside: Iterable[model
     guids = Counter(face.guid for face in faces)
     bad = sum(count for guid, count in guids.items() if not guid or count > 1)
     trusted = bad <= _BAD_GUIDS * len(faces)
-    titles: dict[int, set[int]] = {}
-    for face in faces:
-        titles.setdefault(face.key, set()).add(face.title)
+    titles: dict[int, int] = {}
+    several = {face.key for face in faces if titles.setdefault(face.key, face.title) != face.title}
     unnamed = Counter(face.title for face in faces if not face.key)
     result = []
     for shared, face, entry in zip(keys, own, entries, strict=True):
         unique = guids[face.guid] == 1 and entry.guid is not None
         believed = entry.guid if trusted and unique else None
         front, nameable = _front_page(shared), unique or bool(entry.title)
-        named = not shared or ((len(titles[face.key]) > 1 or front) and nameable)
+        named = not shared or ((face.key in several or front) and nameable)
         name = ""
         if named or (believed is None and nameable):
             name = _own_key(shared, entry, source_id, unique=unique, alone=unnamed[face.title] == 1)

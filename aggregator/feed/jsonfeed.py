@@ -33,10 +33,12 @@ def read(text: str, *, url: str, now: datetime, shown: model.Shown | None = None
     if not isinstance(version, str) or "jsonfeed.org/version/" not in version or not isinstance(items, list):
         raise errors.ParseError("JSON that is no JSON Feed")
     usable = [item for item in items if isinstance(item, dict)]
-    damage, usable = _damage(len(items), len(usable)), usable[: entry.MOST_ENTRIES]
+    damage = f"{len(items) - len(usable):,} of {len(items):,} items are no objects" if usable != items else None
     # Of a damaged document nothing is remembered: it will be read as a whole again.
-    marks, known = ((), {}) if damage else _recognised(usable, feed, shown)
-    entries = [_entry(n, item, feed, url, now) for n, item in enumerate(usable, 1) if n not in known]
+    listed = usable[: entry.MOST_LISTED if damage is None else entry.MOST_ENTRIES]
+    marks, known = ((), {}) if damage else _recognised(listed, feed, shown)
+    new = [(n, item) for n, item in enumerate(listed, 1) if n not in known]
+    entries = [_entry(n, item, feed, url, now) for n, item in new[: entry.MOST_ENTRIES]]
     hubs, self_url = hints.websub(_links(feed), url)
     return model.ParsedFeed(
         version=_VERSIONS.get(version.strip().rstrip("/").rpartition("/")[2], "json"),
@@ -45,6 +47,8 @@ def read(text: str, *, url: str, now: datetime, shown: model.Shown | None = None
         site_url=entry.address(_string(feed, "home_page_url"), url),
         language=entry.language([_string(feed, "language")]),
         damage=damage,
+        left=len(new) - len(entries),
+        beyond=len(usable) - len(listed),
         hubs=hubs,
         self_url=self_url,
         older=archive.named([("next_url", _string(feed, "next_url"))], url),
@@ -80,12 +84,6 @@ def _links(feed: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield from (
         ("hub", _string(hub, "url")) for hub in _dicts(feed, "hubs") if _string(hub, "type").lower() == "websub"
     )
-
-
-def _damage(items: int, usable: int) -> str | None:
-    if usable > entry.MOST_ENTRIES:
-        return f"only the first {entry.MOST_ENTRIES:,} of {usable:,} entries were read"
-    return f"{items - usable:,} of {items:,} items are no objects" if usable < items else None
 
 
 def _entry(position: int, item: dict[str, Any], feed: dict[str, Any], url: str, now: datetime) -> model.Entry:

@@ -96,6 +96,8 @@ class _Bridge:
         parser.CharacterDataHandler = self._reader.handle_data
         parser.StartNamespaceDeclHandler = self._reader.startPrefixMapping
         parser.Parse(data, True)
+        # They hold us: without them there is no circle, and what was read is freed with its last use.
+        parser.StartElementHandler = parser.EndElementHandler = None
         reader = self._reader
         return {"feed": reader.feeddata, "entries": reader.entries, "version": reader.version}
 

@@ -106,6 +106,8 @@ def finish(rest: Remainder, *, url: str, now: datetime) -> model.ParsedFeed | No
         return None
     return replace(
         _feed(found, entries, rest.positions, rest.data, url, now),
+        left=rest.feed.left,
+        beyond=rest.feed.beyond,
         marks=rest.feed.marks,
         known=rest.feed.known,
         head_hash=rest.feed.head_hash,
@@ -113,17 +115,26 @@ def finish(rest: Remainder, *, url: str, now: datetime) -> model.ParsedFeed | No
 
 
 def _split(text: str, shown: model.Shown | None) -> model.ParsedFeed | Remainder | None:
-    outline = split.outline(text, entry.MOST_ENTRIES)
+    outline = split.outline(text, entry.MOST_LISTED)
     if outline is None:
         return None
     marks, known = familiar.recognise(outline, shown)
-    feed = model.ParsedFeed(version="", entries=(), marks=marks, known=known, head_hash=outline.head_hash)
+    unknown = [position for position in range(1, len(marks) + 1) if position not in known]
+    new, left = unknown[: entry.MOST_ENTRIES], unknown[entry.MOST_ENTRIES :]
+    feed = model.ParsedFeed(
+        version="",
+        entries=(),
+        left=len(left),
+        beyond=outline.beyond,
+        marks=marks,
+        known=known,
+        head_hash=outline.head_hash,
+    )
     head = shown.head if shown is not None else None
     if shown is not None and head is not None and len(known) == len(marks) and head.hash == outline.head_hash.hex():
         return familiar.as_before(feed, head, shown.hints)
-    new = [position for position in range(1, len(marks) + 1) if position not in known]
     return Remainder(
-        data=outline.without(known),
+        data=outline.without({*known, *left}),
         root=outline.root,
         positions=tuple(new),
         feed=feed,
@@ -136,8 +147,10 @@ def _whole(text: str, url: str, now: datetime) -> model.ParsedFeed:
     version, entries = _string(found, "version"), _dicts(found, "entries")
     if not version or (xml.root.rpartition(":")[2].lower() not in _FEED_ROOTS and not entries):
         raise _no_feed(text, xml.root, url)
+    beyond = xml.beyond + len(entries[entry.MOST_ENTRIES :])
     entries = entries[: entry.MOST_ENTRIES]
-    return replace(_feed(found, entries, range(1, len(entries) + 1), xml.data, url, now), damage=xml.damage)
+    feed = _feed(found, entries, range(1, len(entries) + 1), xml.data, url, now)
+    return replace(feed, damage=xml.damage, beyond=beyond)
 
 
 def _feed(

@@ -45,12 +45,13 @@ _FILE = re.compile(r"\.(?:html?|php|aspx?|shtml|jsp|cms|ece)$", re.IGNORECASE)
 class Wanted:
     """What is looked for: addresses of the `home` hosts and domains that look like the `articles` known so far, changed `since`.
 
-    `before` are the URL keys of items that were known before that. What is said to be from after `until` is left to the feed. At most
-    `most` are believed to have changed since then.
+    `known` are the URL keys of items that are known, `before` of those that were known before that. What is said to be from after `until`
+    is left to the feed. At most `most` are believed to have changed since then.
     """
 
     home: tuple[str, ...]
     articles: tuple[str, ...] = ()
+    known: frozenset[str] = frozenset()
     before: frozenset[str] = frozenset()
     since: datetime | None = None
     until: datetime | None = None
@@ -231,25 +232,40 @@ class _Candidate:
         return self.stamp.source == model.DateSource.SITEMAP
 
 
+@dataclass(slots=True)
+class _Tally:
+    """How many addresses like those of articles it lists with a date and, though unknown, without one; and of those known before, with
+    the date of a change, how many have changed since."""
+
+    dated: int = 0
+    undated: int = 0
+    witnesses: int = 0
+    changed: int = 0
+
+
 def _selected(listed: Sequence[_Listed], base: str, wanted: Wanted, now: datetime) -> Read:
-    likeness = Likeness(wanted.articles)
+    likeness, tally = Likeness(wanted.articles), _Tally()
     kept: list[_Candidate] = []
-    witnesses, changed, before = 0, 0, []
+    before: list[str] = []
     for one in listed:
         url = entry.address(one.told["url"], base)
-        if url is None or not within(identity.host_of(url), wanted.home):
+        if url is None or not within(identity.host_of(url), wanted.home) or not likeness.has(url):
             continue
         candidate = _Candidate(url=url, stamp=one.stamp(now), told=one.told)
         late = _late(candidate.stamp, wanted.since)
-        key = identity.url_key(url) if wanted.before else ""
+        key = identity.url_key(url) if wanted.known else ""
+        tally.dated += candidate.stamp.at is not None
         if key in wanted.before:
             before.append(key)
-            witnesses += candidate.by_change
-            changed += late and candidate.by_change
-        elif late and not _after(candidate.stamp, wanted.until) and likeness.has(url):
-            kept.append(candidate)
-    doubt = _doubt(sum(one.by_change for one in kept), witnesses, changed, wanted)
-    believed = [one for one in kept if doubt is None or not one.by_change]
+            tally.witnesses += candidate.by_change
+            tally.changed += late and candidate.by_change
+        elif key not in wanted.known:
+            tally.undated += candidate.stamp.at is None
+            if late and not _after(candidate.stamp, wanted.until):
+                kept.append(candidate)
+    lie = _lie(sum(one.by_change for one in kept), tally, wanted)
+    doubt = lie or _silence(tally, wanted)
+    believed = [one for one in kept if lie is None or not one.by_change]
     believed.sort(key=lambda one: one.stamp.at.timestamp() if one.stamp.at is not None else 0.0, reverse=True)
     entries = tuple(_entry(n, one) for n, one in enumerate(believed[: entry.MOST_ENTRIES], 1))
     return Read(entries=entries, listed=len(listed), before=tuple(before), doubt=doubt)
@@ -259,15 +275,23 @@ def _after(stamp: dates.Stamp, until: datetime | None) -> bool:
     return until is not None and stamp.at is not None and stamp.at > until
 
 
-def _doubt(unknown: int, witnesses: int, changed: int, wanted: Wanted) -> str | None:
-    """Why the dates of the last change cannot be meant so: of `witnesses`, known before, so many have changed; of the `unknown` all."""
+def _lie(unknown: int, tally: _Tally, wanted: Wanted) -> str | None:
+    """Why the dates of changes, by which so many addresses are `unknown`, cannot be meant so."""
     if wanted.since is None or not unknown:
         return None
-    if witnesses >= _FEWEST_WITNESSES and 2 * changed > witnesses:
-        return f"a sitemap says of {changed} in {witnesses} articles known before that they have changed since: not believed"
+    if tally.witnesses >= _FEWEST_WITNESSES and 2 * tally.changed > tally.witnesses:
+        told = f"{tally.changed} in {tally.witnesses} articles known before"
+        return f"a sitemap says of {told} that they have changed since: not believed"
     if unknown > wanted.most:
         return f"a sitemap says of {unknown:,} unknown addresses that they have changed since: not believed"
     return None
+
+
+def _silence(tally: _Tally, wanted: Wanted) -> str | None:
+    """Why it cannot be told which addresses are from the time that is looked for."""
+    if wanted.since is None or tally.undated <= tally.dated:
+        return None
+    return f"a sitemap gives no dates for {tally.undated:,} unknown addresses"
 
 
 def _entry(position: int, one: _Candidate) -> model.Entry:

@@ -76,6 +76,8 @@ _LONGEST_ASSET = 500
 _MOST_QUERIES = 500
 # hnrss.org, and its many copies, write the points and comments of Hacker News into the description.
 _HACKER_NEWS = re.compile(rb"(Points|# Comments): \d+")
+# An element's name as it stands in its tags.
+_WRITTEN = re.compile(rb"[^\s/>]+")
 _SPACES = re.compile(rb"xmlns(?::([\w.-]+))?\s*=\s*[\"']([^\"']*)[\"']")
 # feedparser goes by these addresses, whatever prefix they have.
 _KNOWN_SPACES = frozenset({b"http://www.w3.org/1999/xhtml", b"http://www.w3.org/2005/Atom"})
@@ -97,12 +99,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """A well-formed document, UTF-8 without declaration. `head_hash` is of all that is in no entry, without comments and dates."""
+    """A well-formed document, UTF-8 without declaration. `head_hash` is of all that is in no entry, without comments and dates.
+
+    `beyond` counts the entries after the last of the `parts`, which are at `rest`: too many to be kept apart.
+    """
 
     data: bytes
     root: str
     parts: tuple[Part, ...]
     head_hash: bytes
+    beyond: int = 0
+    rest: tuple[int, int] = (0, 0)
 
     def loose(self, part: Part) -> bytes:
         """The hash of what matters in an entry."""
@@ -110,12 +117,15 @@ class Outline:
         return fingerprint(lasting(matters), part.salt)
 
     def without(self, positions: Collection[int]) -> bytes:
-        """The document without the entries at these positions, which count from 1."""
+        """The document without the entries at these positions, which count from 1, and without those beyond."""
         pieces, at = [], 0
         for position, part in enumerate(self.parts, 1):
             if position in positions:
                 pieces.append(self.data[at : part.start])
                 at = part.end
+        if self.beyond:
+            pieces.append(self.data[at : self.rest[0]])
+            at = self.rest[1]
         return b"".join([*pieces, self.data[at:]])
 
 
@@ -140,18 +150,26 @@ def _lasting(query: re.Match[bytes]) -> bytes:
 
 
 def outline(text: str, most_entries: int) -> Outline | None:
-    """The entries of the XML document `text`; None where expat refuses it, or where an entry might mean something else without the others.
+    """The first `most_entries` entries of the XML document `text`; None where expat refuses it, or where an entry might mean something
+    else without the others.
 
-    That is so with a DOCTYPE, which may declare entities; with entries in entries, or in unusual places; where entries declare
-    namespaces in contradiction to one another; and beyond `most_entries`.
+    That is so with a DOCTYPE, which may declare entities; with entries in entries, or in unusual places; and where entries declare
+    namespaces in contradiction to one another.
     """
     data = document.bare(text).encode("utf-8", "surrogatepass")
     if not data.startswith(b"<"):
         return None
-    found = _Pass(data)
-    if not found.read() or len(found.entries) > most_entries or _contradictory(data, found):
+    found = _Pass(data, most_entries)
+    if not found.read() or _contradictory(data, found):
         return None
-    return Outline(data=data, root=found.root, parts=found.parts(), head_hash=found.head_hash())
+    return Outline(
+        data=data,
+        root=found.root,
+        parts=found.parts(),
+        head_hash=found.head_hash(),
+        beyond=found.beyond,
+        rest=found.rest,
+    )
 
 
 def _contradictory(data: bytes, found: "_Pass") -> bool:
@@ -182,10 +200,11 @@ class _Entry:
 
 
 class _Pass:
-    """Takes down the entries as expat meets them."""
+    """Takes down the first `most` entries as expat meets them, and of the others where they are."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    def __init__(self, data: bytes, most: int) -> None:
+        self.data, self._most = data, most
+        self.beyond, self.rest = 0, (0, 0)
         self.root = ""
         self.entries: list[_Entry] = []
         self._left_out: list[tuple[int, int]] = []
@@ -206,6 +225,9 @@ class _Pass:
             self._parser.Parse(self.data, True)
         except (expat.ExpatError, _RefusedError):
             return False
+        finally:
+            # It holds us by its handlers: without it there is no circle, and what was read is freed at once.
+            del self._parser
         return True
 
     def parts(self) -> tuple[Part, ...]:
@@ -229,7 +251,11 @@ class _Pass:
         """Of everything from the beginning to the end of the root that is in no entry, and neither comment nor date."""
         entries = [(entry.start, entry.end) for entry in self.entries]
         start, end = self._bounds
-        inside = [span for span in sorted(self._left_out + entries) if span[0] >= start and span[1] <= end]
+        left_out = self._left_out
+        if self.beyond:
+            left_out = [span for span in left_out if span[1] <= self.rest[0] or span[0] >= self.rest[1]]
+            entries.append(self.rest)
+        inside = [span for span in sorted(left_out + entries) if span[0] >= start and span[1] <= end]
         return fingerprint(_cut(self.data[start:end], inside, start))
 
     # ------------------------------------------------------------------------------------------------- expat
@@ -285,17 +311,20 @@ class _Pass:
                 self._release(entry, *self._held[1:])
             self._depth -= 1
         elif entry is not None:
-            entry.end = self._end()
-            self.entries.append(entry)
-            self._entry = None
+            entry.end, self._entry = self._end(entry.start), None
+            if len(self.entries) < self._most:
+                self.entries.append(entry)
+            else:
+                self.rest = (self.rest[0] or entry.start, entry.end)
+                self.beyond += 1
         else:
             self._ancestors.pop()
             if not self._ancestors:
-                self._bounds = (self._bounds[0], self._end())
+                self._bounds = (self._bounds[0], self._end(self._bounds[0]))
 
     def _release(self, entry: _Entry | None, start: int, kind: _Kind) -> None:
         self._held = None
-        span = (start, self._end())
+        span = (start, self._end(start))
         if entry is None:
             self._left_out.append(span)
         elif kind is _Kind.GUID:
@@ -312,8 +341,10 @@ class _Pass:
     def _doctype(self, *_: object) -> None:
         raise _RefusedError
 
-    def _end(self) -> int:
-        return document.end_of_tag(self.data, self._parser.CurrentByteIndex)
+    def _end(self, start: int) -> int:
+        """Where the element ends that began at `start`, and has ended just now."""
+        name = _WRITTEN.match(self.data, start + 1)
+        return document.end_of_tag(self.data, self._parser.CurrentByteIndex, name[0] if name else b"")
 
     def _kind(self, name: str) -> _Kind:
         local = name.rpartition(" ")[2].lower()

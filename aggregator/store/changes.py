@@ -17,4 +17,11 @@ def tell(conn: Connection, kind: str, item_ids: Iterable[int], now: datetime) ->
 
 def tell_of_source(conn: Connection, kind: str, source_id: int, now: datetime, detail: str) -> None:
     """The same for something that happened to a source, in words."""
-    conn.execute(insert(tables.changes).values(at=now, kind=kind, source_id=source_id, detail=detail))
+    tell_of_sources(conn, [(kind, source_id, detail)], now)
+
+
+def tell_of_sources(conn: Connection, told: Iterable[tuple[str, int, str]], now: datetime) -> None:
+    """The same for many: kind, source and detail of each."""
+    rows = [{"at": now, "kind": kind, "source_id": key, "detail": detail} for kind, key, detail in told]
+    if rows:
+        conn.execute(insert(tables.changes), rows)

@@ -30,6 +30,8 @@ _items, _sightings = tables.items, tables.sightings
 _TIMELY = (model.DiscoveredBy.FEED, model.DiscoveredBy.PUSH)
 # Of a feed whose items all have one date, so many are looked at for one that was moved.
 _MOST_OF_A_DATE = 50
+# Rows take several times the room of what they are made of: so many are made, and sent, at a time.
+_AT_ONCE = 1_000
 
 
 def insert_new(conn: Connection, table: Table) -> Insert:
@@ -164,10 +166,18 @@ def add(
 def _insert_items(
     conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime, found: _Found
 ) -> Mapping[str, int]:
-    if not new:
-        return {}
+    ids: dict[str, int] = {}
     # Sorted, so that two polls that meet wait for each other in one direction only.
-    rows = [_item_row(source, one, now, found) for one in sorted(new, key=lambda one: one.url_key)]
+    ordered = sorted(new, key=lambda one: one.url_key)
+    for start in range(0, len(ordered), _AT_ONCE):
+        ids |= _insert_part(conn, source, ordered[start : start + _AT_ONCE], now, found)
+    return ids
+
+
+def _insert_part(
+    conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime, found: _Found
+) -> Mapping[str, int]:
+    rows = [_item_row(source, one, now, found) for one in new]
     returned = conn.execute(_inserting(conn.dialect.name, tuple(rows[0])), tables.given(conn, _items, rows))
     ids: dict[str, int] = {url_key: item_id for item_id, url_key in returned}
     if len(ids) < len(new):
@@ -276,17 +286,14 @@ def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now
 
 
 def latest_times(conn: Connection, source_id: int, count: int = 30) -> list[datetime]:
-    """When the latest items of a source were published, for those whose feed says so and that came by themselves; newest first."""
+    """When the latest items of a source that came by themselves were published, or first seen, for those whose feed does not say;
+    newest first."""
     return list(conn.execute(_LATEST, {"source_id": source_id, "count": count}).scalars())
 
 
 _LATEST = (
     select(_items.c.published_at)
-    .where(
-        _items.c.source_id == bindparam("source_id"),
-        _items.c.date_source.in_((model.DateSource.PUBLISHED, model.DateSource.UPDATED)),
-        _items.c.discovered_by.in_(_TIMELY),
-    )
+    .where(_items.c.source_id == bindparam("source_id"), _items.c.discovered_by.in_(_TIMELY))
     .order_by(_items.c.published_at.desc())
     .limit(bindparam("count"))
 )

@@ -58,7 +58,7 @@ def as_before(source: model.Source, feed: model.ParsedFeed, now: datetime) -> bo
     if before is None or feed.entries or not feed.marks or before.touched_at is None:
         return False
     head = familiar.head(feed)
-    same = {entry.mark.loose for entry in familiar.unpack(before.packed)} == {mark.loose for mark in feed.marks}
+    same = familiar.loose_marks(before.packed) == {mark.loose for mark in feed.marks}
     return same and head == before.head and now - before.touched_at < _TOUCH_AGAIN
 
 
@@ -77,9 +77,9 @@ def remember(
 ) -> None:
     """Keep what the document showed, whose new items have `ids`, and note when its items, and those that have left it, were last seen."""
     before = before_at(source)
-    entries = familiar.after(feed, decision, ids)
+    entries = familiar.pack(familiar.after(feed, decision, ids))
     there = decision.kept | {one.item.id for one in decision.seen} | set(ids.values())
-    gone = {entry.item_id for entry in familiar.unpack(before.packed)} - there if before is not None else set()
+    gone = familiar.item_ids(before.packed) - there if before is not None else set()
     if gone and source.last_success_at is not None:
         touch(conn, source.id, gone, source.last_success_at)
     lately = before is not None and before.touched_at is not None and now - before.touched_at < _TOUCH_AGAIN
@@ -89,7 +89,7 @@ def remember(
     row = {
         "source_id": source.id,
         "url": source.feed_url,
-        "entries": familiar.pack(entries),
+        "entries": entries,
         "head": asdict(head) if head is not None else None,
         "touched_at": before.touched_at if before is not None and lately else now,
         "size": feed.size,

@@ -31,12 +31,6 @@ from aggregator.store import changes, shown, tables
 
 _sources = tables.sources
 
-_HEALTH = (
-    "id name url feed_url category state error_code reason failures last_polled_at last_success_at last_new_at next_poll_at "
-    "due_reason hours_since_success hours_since_new items items_ok items_pending items_without_page polls polls_failed gaps_open gap advice push"
-)
-_HEALTH_TIMES = ("last_polled_at", "last_success_at", "last_new_at", "next_poll_at")
-
 _SAME = (
     "id name url feed_url category language state failures error_code error document_hash next_poll_at last_polled_at last_success_at "
     "last_new_at last_document_at moved_to moved_since moved_sightings advice topic pushed_by pushed_until"
@@ -163,7 +157,7 @@ def _differences(row: RowMapping, source: Configured, now: datetime) -> dict[str
     if row["url"] != source.url:
         cleared = dict.fromkeys(
             "etag last_modified validators_url document_hash error error_code hints last_document_at moved_to moved_since advice "
-            "hubs topic pushed_by pushed_until".split()
+            "hubs topic pushed_by pushed_until health health_reason health_at sought_at".split()
         )
         different |= _fresh(source, now) | cleared | {"failures": 0.0, "moved_sightings": 0}
     paused, removed = row["state"] == model.SourceState.PAUSED, row["state"] == model.SourceState.REMOVED
@@ -190,15 +184,7 @@ def claim_due(
 
     Whoever else claims in the meantime skips them until the lease ends (as `healthchecks`, sendalerts.py, does).
     """
-    free = tables.unclaimed(_sources, now)
-    wanted: Select[Any] = select(_sources.c.id, _sources.c.host).where(free)
-    if names is None:
-        wanted = wanted.where(
-            _sources.c.state.in_(POLLED), or_(_sources.c.next_poll_at <= now, _sources.c.next_poll_at.is_(None))
-        )
-    else:
-        wanted = wanted.where(_sources.c.name.in_(names))
-    wanted = wanted.order_by(_sources.c.next_poll_at, _sources.c.id).with_for_update(skip_locked=True)
+    wanted = _wanted(now, names)
     # Postgres locks what it shows, so no more is looked at than needed.
     for window in (limit, 4 * limit, _WINDOW):
         due = conn.execute(wanted.limit(window)).all()
@@ -216,6 +202,16 @@ def claim_due(
     rows = conn.execute(claimed).mappings().all()
     documents = shown.of(conn, [row["id"] for row in rows])
     return tuple(sorted((of_row(row, documents.get(row["id"])) for row in rows), key=lambda source: source.id))
+
+
+def _wanted(now: datetime, names: Sequence[str] | None) -> Select[Any]:
+    free = select(_sources.c.id, _sources.c.host).where(tables.unclaimed(_sources, now))
+    if names is None:
+        due = or_(_sources.c.next_poll_at <= now, _sources.c.next_poll_at.is_(None))
+        wanted = free.where(_sources.c.state.in_(POLLED), due)
+    else:
+        wanted = free.where(_sources.c.name.in_(names))
+    return wanted.order_by(_sources.c.next_poll_at, _sources.c.id).with_for_update(skip_locked=True)
 
 
 def _fair(due: Sequence[Row[Any]], limit: int, busy: Collection[str], per_host: int) -> list[int]:
@@ -484,10 +480,3 @@ def due_count(conn: Connection, now: datetime, *, names: Collection[str] | None 
     due = and_(_sources.c.state.in_(POLLED), _sources.c.next_poll_at <= now)
     wanted = due if names is None else _sources.c.name.in_(names)
     return int(conn.execute(select(func.count()).select_from(_sources).where(wanted, free)).scalar_one())
-
-
-def health(conn: Connection) -> Sequence[RowMapping]:
-    """The rows of the view `source_health`, the sources in trouble first."""
-    view = tables.view("source_health", _HEALTH, **dict.fromkeys(_HEALTH_TIMES, tables.UTCTime))
-    trouble = (view.c.state == model.SourceState.ACTIVE).asc()
-    return conn.execute(select(view).order_by(trouble, view.c.id)).mappings().all()

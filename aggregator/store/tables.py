@@ -99,6 +99,10 @@ sources = Table(
     Column("topic", Text),
     Column("pushed_by", Text),
     Column("pushed_until", UTCTime),
+    Column("health", Text),
+    Column("health_reason", Text),
+    Column("health_at", UTCTime),
+    Column("sought_at", UTCTime),
     Index(None, "next_poll_at"),
     Index(None, "host"),
 )

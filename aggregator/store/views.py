@@ -86,7 +86,8 @@ SELECT s.id, s.name, s.url, s.feed_url, s.category, s.state, s.error_code, s.err
          WHERE g.source_id = s.id AND g.filled_at IS NULL ORDER BY g.id DESC LIMIT 1) AS gap,
        s.advice,
        (SELECT p.state || ': ' || p.reason FROM subscriptions p
-         WHERE p.source_id = s.id AND p.state NOT IN ('ending', 'ended') ORDER BY p.id DESC LIMIT 1) AS push
+         WHERE p.source_id = s.id AND p.state NOT IN ('ending', 'ended') ORDER BY p.id DESC LIMIT 1) AS push,
+       s.health, s.health_reason
   FROM sources s"""
 
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregator import __version__, config, errors, metrics
-from aggregator.store import db, items, search, sources, trail
+from aggregator.store import db, health, items, search, trail
 from aggregator.web import callback
 
 # hazards, rule 9: nothing on the page may run, load or leave a trace elsewhere.
@@ -94,7 +94,7 @@ class _Page:
         with self._store.read() as conn:
             found = search.search(conn, words, limit=50) if words.strip() else None
             shown: dict[str, Any] = {
-                "health": sources.health(conn),
+                "health": health.rows(conn),
                 "counts": items.counts(conn),
                 "latest": trail.latest(conn) if found is None else (),
             }

@@ -10,7 +10,7 @@ import pytest
 
 from aggregator import model
 from aggregator.net import manners
-from aggregator.store import sources
+from aggregator.store import health
 from tests.behaviours import web
 from tests.behaviours.cases import Case, body, checks
 from tests.behaviours.conditional import RSS
@@ -142,11 +142,11 @@ async def a_feed_that_has_become_empty_is_pointed_out(world: World, case: Case) 
     assert since is not None
     assert f"{since:%Y-%m-%d}" in str(world.source()["advice"])
     with world.running.store.read() as conn:
-        (health,) = sources.health(conn)
+        (row,) = health.rows(conn)
     assert len(world.items()) == 3
-    assert any(
-        f"{since:%Y-%m-%d}" in value for value in health.values() if isinstance(value, str) and "entry" in value
-    ), "source_health says nothing of it"
+    assert any(f"{since:%Y-%m-%d}" in value for value in row.values() if isinstance(value, str) and "entry" in value), (
+        "source_health says nothing of it"
+    )
 
 
 @checks("err-10")

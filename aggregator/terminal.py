@@ -1,0 +1,60 @@
+"""What the commands have in common: their options, and how they print."""
+
+import json
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from aggregator import config, log
+
+# The last one as shells say it: ended by a signal.
+SOME_FAILED, WRONG, STOPPED = 1, 2, 130
+
+# Piped into a file or `less`, a table is not squeezed into the 80 columns that rich would assume.
+_WIDTH = None if sys.stdout.isatty() else 180
+out, err = Console(width=_WIDTH), Console(stderr=True)
+
+ConfigFile = Annotated[
+    Path,
+    typer.Option(
+        "--config", "-c", envvar="AGGREGATOR_CONFIG", help="The settings; sources and taxonomy are found from there."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+DEFAULT = Path("config/aggregator.yaml")
+
+
+def settings(path: Path, *, empty: bool = False) -> config.Settings:
+    """The configuration, without a source only if it may be `empty`; the log as it says. Raises ConfigError."""
+    loaded = config.load(path, os.environ, empty=empty)
+    log.configure(loaded.log)
+    return loaded
+
+
+def table(*headings: str) -> Table:
+    """An empty table; a heading that ends in > is of numbers."""
+    made = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for heading in headings:
+        right = heading.endswith(">")
+        made.add_column(heading.rstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)
+    return made
+
+
+def when(at: datetime | None) -> str:
+    """To the minute, in UTC."""
+    return f"{at:%Y-%m-%d %H:%M}" if at else "–"
+
+
+def as_json(value: Any) -> None:
+    """Print `value` for programs."""
+
+    def plain(other: Any) -> Any:
+        return other.isoformat() if isinstance(other, datetime) else str(other)
+
+    sys.stdout.write(json.dumps(value, default=plain, ensure_ascii=False, indent=2) + "\n")
