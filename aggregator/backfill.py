@@ -257,7 +257,8 @@ class Backfiller:
         report = _report(before, page.url, feed=page.feed, new=new, filled=before.gaps - walk.gaps)
         page = replace(page, new=new, filled=walk.origin == gaps.BY_ITSELF and not walk.gaps)
         through = walk.since is not None or walk.gaps > 0 or walk.resumed
-        after = archive.after_page(trail, page, archive.Aim(since=walk.since, through_known=through))
+        aim = archive.Aim(since=walk.since, through_known=through, strict=walk.origin != gaps.BY_ITSELF)
+        after = archive.after_page(trail, page, aim)
         if isinstance(after, archive.End):
             return self._ended(conn, walk, after, report, now)
         return self._onward(conn, replace(walk, trail=after), report, now)

@@ -41,6 +41,7 @@ LEASE = timedelta(minutes=15)
 _WHOLE_AGAIN = timedelta(days=7)
 # A larger document is hashed beside the event loop.
 _SMALL = 250_000
+_SERVERS_FAULT = 500
 # So many documents with something new are written in one transaction: it holds up other writers for a tenth of a second at most.
 _MOST_TOGETHER = 16
 
@@ -186,11 +187,16 @@ class Poller:
     async def _failed(self, polled: _Polled, error: errors.AggregatorError) -> model.PollReport:
         source, host = polled.source, identity.host_of(polled.source.feed_url)
         was_outage = self._outlook.outage
-        blamed = self._outlook.failed(source, host, polled.now)
-        finished = self._failure(polled, error, outage=self._outlook.outage)
+        ours = _perhaps_ours(error)
+        blamed = self._outlook.failed(source, host, polled.now) if ours else ()
+        finished = self._failure(polled, error, outage=ours and self._outlook.outage)
         retry_after = error.retry_after if isinstance(error, errors.FetchError) else None
         if self._outlook.outage and not was_outage:
-            _log.warning("network.down", since=self._outlook.since, said="every source fails: probably our own network")
+            _log.warning(
+                "network.down",
+                since=f"{self._outlook.since:%Y-%m-%dT%H:%M:%SZ}",
+                said="every source fails: probably our own network",
+            )
         if blamed:
             # The failures that are to be forgiven may still be on their way: written later, they would undo it.
             await self._quiet.aclose()
@@ -367,6 +373,14 @@ class Poller:
         return sources.Finished(
             report=told, failures=failures, facts=facts, advice=advice.on("damaged", since=report.at)
         )
+
+
+def _perhaps_ours(error: errors.AggregatorError) -> bool:
+    """Whether our own network may be to blame: not where a server has said what is wrong with the request, or a document came, nor where
+    we refused to ask."""
+    if isinstance(error, errors.StatusError):
+        return error.status is not None and error.status >= _SERVERS_FAULT
+    return isinstance(error, errors.TransportError)
 
 
 async def _hash(body: spool.Body) -> str:

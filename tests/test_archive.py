@@ -139,6 +139,8 @@ def test_the_end_of_a_walk_has_its_reason() -> None:
     late = archive.Aim(since=datetime(2025, 9, 19, tzinfo=UTC), through_known=True)
     older = archive.after_page(trail, page(3), late)
     assert older == archive.End(why="page 2 is older than 2025-09-19 00:00 UTC", reached=True)
+    assert isinstance(archive.after_page(trail, page(3), replace(late, strict=False)), archive.Trail)
+    assert archive.after_page(trail, page(3, new=0), replace(late, strict=False)) == older
 
 
 def test_pages_that_the_feed_names_may_be_smaller_than_it_is() -> None:

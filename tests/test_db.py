@@ -236,7 +236,7 @@ def test_a_database_url_that_cannot_work_is_told_in_one_line(url: str, said: str
 
 
 def test_an_unreachable_server_is_told_in_one_line_without_the_password() -> None:
-    store = db.Store("postgresql+psycopg://somebody:s3cret@127.0.0.1:9/nothing")
+    store = db.Store("postgresql+psycopg://somebody:s3cret@127.0.0.1:9/nothing?password=s3cret")
 
     with pytest.raises(errors.UnavailableError) as caught:
         store.upgrade()

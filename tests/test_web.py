@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert, update
 from starlette.testclient import TestClient
 
-from aggregator import config, metrics
+from aggregator import config, errors, metrics
 from aggregator.store import db, tables, visits
 from aggregator.web import page
 from tests import make
@@ -107,3 +107,17 @@ def test_trouble_is_told_to_monitors_and_people(store: db.Store) -> None:
 
     assert trouble.get("/healthz").status_code == 503
     assert "the disk is full" in trouble.get("/").text
+
+
+def test_a_database_that_does_not_answer_is_a_page_too(
+    client: TestClient, store: db.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise errors.UnavailableError("database sqlite:///x: the disk does not answer")
+
+    monkeypatch.setattr(store, "read", refuse)
+
+    for path in ("/", "/items/1"):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert "the disk does not answer" in answer.text

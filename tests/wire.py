@@ -40,11 +40,11 @@ class Backend(httpcore2.AsyncNetworkBackend):
 
     async def connect_tcp(
         self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        host: str,  # noqa: ARG002
+        port: int,  # noqa: ARG002
+        timeout: float | None = None,  # noqa: ARG002
+        local_address: str | None = None,  # noqa: ARG002
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore2.AsyncNetworkStream:
         return _Stream(self._answer)
 
@@ -56,11 +56,11 @@ class _Stream(httpcore2.AsyncNetworkStream):
     def __init__(self, answer: Answer) -> None:
         self._answer, self._heard, self._said = answer, b"", b""
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
         said, self._said = self._said[:max_bytes], self._said[max_bytes:]
         return said
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         self._heard += buffer
         while b"\r\n\r\n" in self._heard:
             head, _, self._heard = self._heard.partition(b"\r\n\r\n")

@@ -91,10 +91,15 @@ class Trail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """How far a walk goes: back to `since`, without it to the end; through pages without anything new only if `through_known`."""
+    """How far a walk goes: back to `since`, without it to the end; through pages without anything new only if `through_known`.
+
+    If not `strict`, a page older than `since` that has something new shows that the dates cannot be believed: it goes on. Feeds
+    date entries by the day, and back.
+    """
 
     since: datetime | None = None
     through_known: bool = False
+    strict: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +226,8 @@ def after_page(trail: Trail, page: Page, aim: Aim) -> Trail | End:
         before = FEED if opening else "the page before"
         return End(why=f"page {trail.page} shows the same entries as {before}", absent=opening)
     newest = max((one.published_at for one in page.feed.entries if one.published_at is not None), default=None)
-    if aim.since is not None and newest is not None and newest < aim.since:
+    late = aim.strict or not page.new
+    if late and aim.since is not None and newest is not None and newest < aim.since:
         return End(why=f"page {trail.page} is older than {aim.since:%Y-%m-%d %H:%M} UTC", reached=True)
     if not page.new and not aim.through_known:
         return End(why=f"page {trail.page} has nothing new", reached=True)

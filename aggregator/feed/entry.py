@@ -15,7 +15,7 @@ from aggregator.feed import dates, edits, identity
 # Bounds against floods (hazards, §2 "large but honest"): far above anything honest. So many entries are read at a time, and so many of a
 # document are kept apart at all: to know them all again takes 2 kB for each while they are looked at (100,000: 340 MB).
 MOST_ENTRIES = 5_000
-MOST_LISTED = 20_000
+MOST_LISTED = 10_000
 _LONGEST_TITLE = 1_000
 _LONGEST_GUID = 2_000
 _LONGEST_URL = 4_096

@@ -60,7 +60,8 @@ class Store:
         return Path(self.url.database) if self.sqlite and self.url.database else None
 
     def __str__(self) -> str:
-        return self.url.render_as_string(hide_password=True)
+        # Without parameters: a password may be among them too.
+        return self.url.set(query={}).render_as_string(hide_password=True)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:

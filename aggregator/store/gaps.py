@@ -164,15 +164,20 @@ def claim_due(conn: Connection, *, now: datetime, limit: int, owner: str, lease:
     return tuple(_claimed(conn, source_id) for source_id in ids)
 
 
+def _answered(conn: Connection, name: str) -> int:
+    row = conn.execute(select(_sources).where(_sources.c.name == name)).one_or_none()
+    if row is None or row.last_polled_at is None:
+        raise errors.NotFoundError(f"{name} has not been polled yet; first: aggregator poll {name!r}")
+    if row.last_success_at is None:
+        raise errors.NotFoundError(f"{name} has never been read ({row.error}); there is nothing to go back from")
+    return int(row.id)
+
+
 def claim_by_hand(
     conn: Connection, name: str, *, since: datetime | None, now: datetime, owner: str, lease: timedelta
 ) -> Backfill:
     """The walk of that source, begun anew or where the last one stopped. Raises NotFoundError, ConflictError (`busy`)."""
-    source_id = conn.execute(
-        select(_sources.c.id).where(_sources.c.name == name, _sources.c.last_success_at.is_not(None))
-    ).scalar()
-    if source_id is None:
-        raise errors.NotFoundError(f"{name} has not been polled yet; first: aggregator poll {name!r}")
+    source_id = _answered(conn, name)
     mine = _backfills.c.source_id == source_id
     before = conn.execute(select(_backfills).where(mine).with_for_update()).mappings().one_or_none()
     if before is not None and _held(before, now):

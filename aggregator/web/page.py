@@ -91,13 +91,16 @@ class _Page:
 
     def home(self, request: Request) -> Response:
         words = request.query_params.get("q", "")[:500]
-        with self._store.read() as conn:
-            found = search.search(conn, words, limit=50) if words.strip() else None
-            shown: dict[str, Any] = {
-                "health": health.rows(conn),
-                "counts": items.counts(conn),
-                "latest": trail.latest(conn) if found is None else (),
-            }
+        try:
+            with self._store.read() as conn:
+                found = search.search(conn, words, limit=50) if words.strip() else None
+                shown: dict[str, Any] = {
+                    "health": health.rows(conn),
+                    "counts": items.counts(conn),
+                    "latest": trail.latest(conn) if found is None else (),
+                }
+        except errors.StoreError as exc:
+            return self._silent(exc)
         return self._html("home.html", words=words, found=found, **shown)
 
     def item(self, request: Request) -> Response:
@@ -106,7 +109,9 @@ class _Page:
                 item_id = trail.find(conn, str(request.path_params["item_id"]))
                 item, parts = trail.item(conn, item_id), trail.parts(conn, item_id)
         except errors.NotFoundError as exc:
-            return self._html("missing.html", status=404, message=str(exc))
+            return self._html("missing.html", status=404, heading="Not here", message=str(exc))
+        except errors.StoreError as exc:
+            return self._silent(exc)
         return self._html("item.html", item=item, parts=parts)
 
     def healthz(self, _request: Request) -> Response:
@@ -125,6 +130,9 @@ class _Page:
     def prometheus(self, _request: Request) -> Response:
         body, content_type = self._metrics.render()
         return Response(body, media_type=content_type)
+
+    def _silent(self, error: errors.StoreError) -> Response:
+        return self._html("missing.html", status=503, heading="The database does not answer", message=str(error))
 
     def _html(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         made = self._templates.get_template(template).render(version=__version__, trouble=self._trouble(), **values)

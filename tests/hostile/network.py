@@ -300,8 +300,8 @@ def _many(count: int) -> Case:
         one = "<item><title>S{0}</title><link>{1}/{0}</link><guid>{1}/{0}</guid></item>"
         return rss(*(one.format(n, base) for n in range(count)))
 
-    # 5,000 at every poll, and none beyond 20,000.
-    want = well(count) if count <= 5_000 else well(5_000, most=20_000)
+    # 5,000 at every poll, and none beyond 10,000.
+    want = well(count) if count <= 5_000 else well(5_000, most=10_000)
     return Case(id=f"entries-{count // 1000}k", play=doc(body), want=want, heavy=True)
 
 

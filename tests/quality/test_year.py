@@ -8,7 +8,7 @@ import asyncio
 import json
 import shutil
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
@@ -17,7 +17,6 @@ from difflib import SequenceMatcher
 from email.utils import format_datetime
 from itertools import pairwise
 from pathlib import Path
-from statistics import fmean, median
 from types import SimpleNamespace
 from typing import Any
 
@@ -215,7 +214,8 @@ def year(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.
         path = tmp_path_factory.mktemp("year") / "corpus.db"
         shutil.copy(request.getfixturevalue("_sqlite_template"), path)
         url = f"sqlite:///{path}"
-    import os, pickle
+    import os
+    import pickle
 
     if os.path.exists("/tmp/y.pkl") and "CACHED" in os.environ:
         with open("/tmp/y.pkl", "rb") as fh:
