@@ -18,6 +18,7 @@ from aggregator import (
     outlook,
     poll,
     push,
+    recut,
     seek,
     subscribe,
     upkeep,
@@ -72,6 +73,7 @@ class App:
         finding = discovery.Discovery(fetcher=self.fetcher, workers=self.workers, settings=settings, now=now)
         self.seeker = seek.Seeker(store=store, discovery=finding, settings=settings, now=now)
         self.watch = watch.Watch(store=store, tell=self.metrics.quiet, now=now)
+        self.recutter = recut.Recutter(store=store, workers=self.workers, settings=settings, now=now)
         self.engine = self._engine(ledger, now)
         if settings.web is not None and not settings.web.public and any(source.websub for source in settings.sources):
             said = "only hubs of this network can reach it"
@@ -124,6 +126,7 @@ class App:
             chores=(
                 local.Chore(every=watch.EVERY, do=self.watch.look),
                 local.Chore(every=seek.EVERY, do=self.seeker.seek),
+                local.Chore(every=recut.EVERY, do=self.recutter.ring),
             ),
             now=now,
         )

@@ -493,7 +493,8 @@ class PollReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """An item claimed for harvest by `lease_owner`: what its feed said and what is already known of its page."""
+    """An item claimed for harvest by `lease_owner`: what its feed said and what is already known of its page. `learned` are the hashes
+    of the paragraphs that its source is known for."""
 
     id: int
     url: str | None
@@ -517,6 +518,8 @@ class Item:
     text_hash: str | None = None
     extractor: str | None = None
     cluster_id: int | None = None
+    boilerplate: str | None = None
+    learned: frozenset[int] = frozenset()
     validators: Validators = Validators()
 
 
@@ -545,7 +548,8 @@ class Article:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftJob:
-    """All that the CPU work on one item needs. `page` is None where the feed's own text is to be used."""
+    """All that the CPU work on one item needs. `page` is None where the feed's own text is to be used; `text` is the one that is
+    stored; paragraphs that are `learned` are cut from both."""
 
     title: str
     summary: str
@@ -562,6 +566,8 @@ class DraftJob:
     source_tags: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    text: str | None = None
+    learned: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -569,7 +575,8 @@ class Draft:
     """What the corpus will say of the item: its best text, why it is not better, its hash and its tags.
 
     `reason` explains every state but `ok`. `text_hash` is None for a text without words. `title` is the page's, for items
-    whose feed gave none.
+    whose feed gave none. `boilerplate` was cut from the text; `paragraphs` are the hashes of those that may be, too. `before` is
+    the stored text where it has to be cut as well before the two are compared.
     """
 
     state: str
@@ -584,6 +591,18 @@ class Draft:
     published_at: datetime | None = None
     image: str | None = None
     tags: tuple[Tag, ...] = ()
+    boilerplate: str | None = None
+    paragraphs: tuple[int, ...] = ()
+    before: str | None = None
+    before_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recut:
+    """A stored text that holds paragraphs which its source became known for later, and its draft without them."""
+
+    item: Item
+    draft: Draft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

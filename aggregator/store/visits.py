@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Update, bindparam, func, insert, select, update
 
 from aggregator import errors, markup, model
-from aggregator.store import changes, items, matches, revisions, tables, tags
+from aggregator.store import boilerplate, changes, items, matches, revisions, tables, tags
 
 _items, _pages, _revisions = tables.items, tables.pages, tables.revisions
 
@@ -95,18 +95,23 @@ def _claimed(conn: Connection, ids: Sequence[int]) -> tuple[model.Item, ...]:
     latest = _validators(
         conn, [row["id"] for row in rows if row["state"] in _SETTLED and row["visited_at"] is not None]
     )
-    return tuple(_item(row, latest.get(row["id"])) for row in rows)
+    learned = boilerplate.learned(conn, {row["source_id"] for row in rows})
+    return tuple(item(row, learned, latest.get(row["id"])) for row in rows)
 
 
-def _item(row: RowMapping, validators: model.Validators | None) -> model.Item:
+def item(
+    row: RowMapping, learned: Mapping[int, frozenset[int]], validators: model.Validators | None = None
+) -> model.Item:
+    """A row of items with the name of its source."""
     same = (
         "id url title source_id source state state_reason first_seen_at lease_owner summary content language image published_at date_source attempts "
-        "text text_hash extractor cluster_id"
+        "text text_hash extractor cluster_id boilerplate"
     ).split()
     return model.Item(
         **{key: row[key] for key in same},
         authors=tuple(row["authors"]),
         categories=tuple(row["categories"]),
+        learned=learned.get(row["source_id"], frozenset()),
         validators=validators or model.Validators(),
     )
 
@@ -157,6 +162,7 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
         _keep_page(conn, item.id, visit.page)
     cluster_id = item.cluster_id
     if draft is not None:
+        boilerplate.learn(conn, item, draft, visit.at)
         tags.write(conn, item.id, draft.tags, visit.at)
         cluster_id = matches.place_exact(
             conn,
@@ -197,6 +203,7 @@ def _texts(visit: model.Visit, draft: model.Draft) -> dict[str, Any]:
         "text": draft.text,
         "text_hash": draft.text_hash,
         "word_count": draft.word_count,
+        "boilerplate": draft.boilerplate,
         "extractor": draft.extractor,
     }
     # What the feed said stands; the page fills what the feed left out.
@@ -223,12 +230,14 @@ def _revise(conn: Connection, visit: model.Visit, draft: model.Draft) -> bool:
     item = visit.item
     origin, before = _origin(draft.extractor), _origin(item.extractor)
     comparable = item.state in _SETTLED and visit.state in _SETTLED and item.extractor is not None and origin == before
-    if draft.text_hash == item.text_hash or not comparable:
+    # What is cut from now on is no change of the article.
+    old, old_hash = (item.text, item.text_hash) if draft.before_hash is None else (draft.before, draft.before_hash)
+    if draft.text_hash == old_hash or not comparable:
         if item.state == model.ItemState.PENDING and visit.state in _SETTLED:
             changes.tell(conn, "text", [item.id], visit.at)
         return False
     revisions.keep_originals(conn, [item.id])
-    added, removed = markup.changed_words(item.text or "", draft.text)
+    added, removed = markup.changed_words(old or "", draft.text)
     text = {"text": draft.text, "text_hash": draft.text_hash}
     if origin == "feed" and (version := _same_edit(conn, item)) is not None:
         conn.execute(update(_revisions).where(_revisions.c.id == version).values(text))
