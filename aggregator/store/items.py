@@ -8,9 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Insert,
     RowMapping,
-    Table,
     and_,
     bindparam,
     delete,
@@ -30,18 +28,6 @@ _items, _sightings = tables.items, tables.sightings
 _TIMELY = (model.DiscoveredBy.FEED, model.DiscoveredBy.PUSH)
 # Of a feed whose items all have one date, so many are looked at for one that was moved.
 _MOST_OF_A_DATE = 50
-
-
-def insert_new(conn: Connection, table: Table) -> Insert:
-    """INSERT … ON CONFLICT DO NOTHING in the connection's dialect."""
-    return _insert_new(conn.dialect.name, table)
-
-
-@lru_cache
-def _insert_new(dialect: str, table: Table) -> Insert:
-    if dialect == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
-    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 # ------------------------------------------------------------------------------------------------------- knowing

@@ -1,0 +1,44 @@
+"""The fetched pages that are kept as evidence."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, insert, select, update
+
+from aggregator import model
+from aggregator.store import tables
+
+_pages = tables.pages
+
+
+def keep(conn: Connection, item_id: int, page: model.PageCopy) -> None:
+    """The same bytes once per item. Where a page has gone back to bytes that it had before, they are the last copy again."""
+    told = {key: getattr(page, key) for key in ("at", "url", "status", "body", "sha256")}
+    row = told | {"headers": dict(page.headers)}
+    # The item is this visit's alone, so nobody adds a copy of it in between.
+    if not known(conn, item_id, page.sha256):
+        conn.execute(insert(_pages), {"item_id": item_id, **row})
+        return
+    mine = _pages.c.item_id == item_id
+    last = select(_pages.c.sha256).where(mine).order_by(_pages.c.at.desc(), _pages.c.id.desc()).limit(1)
+    if conn.execute(last).scalar_one() != page.sha256:
+        conn.execute(update(_pages).where(mine, _pages.c.sha256 == page.sha256).values(row))
+
+
+def known(conn: Connection, item_id: int, sha256: str) -> bool:
+    """Whether these bytes are kept already."""
+    same = select(_pages.c.id).where(_pages.c.item_id == item_id, _pages.c.sha256 == sha256)
+    return conn.execute(same).first() is not None
+
+
+def validators(conn: Connection, item_ids: Sequence[int]) -> Mapping[int, model.Validators]:
+    """What the servers last sent with the kept pages of these items."""
+    if not item_ids:
+        return {}
+    copies = select(_pages.c.item_id, _pages.c.url, _pages.c.headers).where(_pages.c.item_id.in_(item_ids))
+    # The last of an item counts.
+    return {
+        row.item_id: model.Validators(
+            url=row.url, etag=row.headers.get("etag"), last_modified=row.headers.get("last-modified")
+        )
+        for row in conn.execute(copies.order_by(_pages.c.at, _pages.c.id))
+    }
