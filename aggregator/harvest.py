@@ -298,7 +298,7 @@ def _failed(item: model.Item, error: errors.AggregatorError, made: model.Draft |
     if due is not None:
         state, reason = model.ItemState.PENDING, f"{error}; {due.reason} at {due.at:%Y-%m-%d %H:%M} UTC"
     else:
-        state = model.ItemState.FEED_ONLY if words else _given_up(error.code)
+        state = model.ItemState.FEED_ONLY if words else _given_up(error)
         tail = "; the feed's own text is kept" if words else ""
         reason = f"{error}; given up after {attempts} {'try' if attempts == 1 else 'tries'}{tail}"
     draft_to_keep = made if made and made.word_count else None
@@ -366,8 +366,10 @@ def _forbidden(item: model.Item, error: errors.AggregatorError, made: model.Draf
     return model.Visit(item=item, at=now, state=state, reason=reason, attempts=item.attempts + 1, draft=kept)
 
 
-def _given_up(code: str) -> model.ItemState:
-    refused = code in ("http_401", "http_403", "http_451", "blocked", "address", "port", "scheme", "url")
+def _given_up(error: errors.AggregatorError) -> model.ItemState:
+    if isinstance(error, errors.TooLargeError) and error.media and "html" not in error.media:
+        return model.ItemState.NOT_HTML
+    refused = error.code in ("http_401", "http_403", "http_451", "blocked", "address", "port", "scheme", "url")
     return model.ItemState.BLOCKED if refused else model.ItemState.FAILED
 
 

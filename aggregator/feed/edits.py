@@ -145,7 +145,9 @@ _SINCE_THEN = re.compile(
 def page_version(text: str) -> str:
     """32 hex characters that two texts of a page have in common if they differ in nothing but counters, stamps and labels."""
     lines = (
-        _undated(line) for line in text.split("\n") if line.strip(" :.–-").lower() not in _ADS and _LETTER.search(_NUMBER.sub("", line))
+        _undated(line)
+        for line in text.split("\n")
+        if line.strip(" :.–-").lower() not in _ADS and _LETTER.search(_NUMBER.sub("", line))
     )
     return hashlib.sha256(steady("\n".join(lines)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
