@@ -22,6 +22,7 @@ from aggregator import (
     daemon,
     diagnosis,
     errors,
+    evidence,
     model,
     sourcing,
     terminal,
@@ -51,6 +52,7 @@ cli.add_typer(config_commands, name="config")
 cli.add_typer(sourcing.commands, name="sources")
 cli.command()(asking.history)
 cli.command()(asking.why)
+cli.command("reextract")(evidence.reread)
 
 # Of more sources than these only those with news or trouble are shown.
 _LONGEST_TABLE = 100

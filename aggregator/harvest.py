@@ -142,9 +142,9 @@ class Harvester:
         now: datetime,
         held: AsyncExitStack,
     ) -> _Found:
-        job = _job(item, configured, now)
+        about = job(item, configured, now)
         if not plan.page:
-            return _Found(draft=await self._draft(job))
+            return _Found(draft=await self._draft(about))
         try:
             response = await self._fetch(item, configured, held)
             became = fate.of_answer(item, response)
@@ -153,7 +153,7 @@ class Harvester:
             if error := fate.front_page(item, response):
                 return _Found(error=error)
             page = replace(
-                job,
+                about,
                 page=spool.crossing(response.body),
                 page_url=response.url,
                 page_type=response.headers.get("content-type"),
@@ -161,7 +161,7 @@ class Harvester:
             made = await self._draft(page)
         except (errors.FetchError, errors.WorkerError) as exc:
             # Until the page can be had, the feed's own text is better than none.
-            fallback = await self._fallback(job) if item.text is None else None
+            fallback = await self._fallback(about) if item.text is None else None
             return _Found(draft=fallback, error=exc)
         keep = self._settings.harvest.keep_pages
         copy = await asyncio.to_thread(self._copy, response, now) if keep else None
@@ -250,7 +250,8 @@ def _compressed(body: spool.Body) -> bytes:
     return b"".join([packer.compress(piece) for piece in spool.pieces(body)]) + packer.flush()
 
 
-def _job(item: model.Item, configured: config.SourceConfig | None, now: datetime) -> model.DraftJob:
+def job(item: model.Item, configured: config.SourceConfig | None, now: datetime) -> model.DraftJob:
+    """What a worker needs to know of an item."""
     return model.DraftJob(
         title=item.title,
         summary=item.summary,

@@ -608,6 +608,14 @@ class PageCopy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPage:
+    """The last copy of the page of a claimed item."""
+
+    item: Item
+    page: PageCopy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
     """What has become of a page, and in words how that showed; of one that moved, where to."""
 
@@ -620,7 +628,7 @@ class Visit:
     """What one harvest decided, to be written in one go. `draft` is None where there is no new text to look at.
 
     `due` is the next visit, if there is to be one; `attempts` counts the failed visits in a row. `fate` is what has become of the page
-    since the last visit.
+    since the last visit. `reread`: nobody was asked, a kept copy was read anew; what is planned stays.
     """
 
     item: Item
@@ -632,6 +640,7 @@ class Visit:
     draft: Draft | None = None
     page: PageCopy | None = None
     fate: Fate | None = None
+    reread: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,46 @@
-"""The fetched pages that are kept as evidence."""
+"""The fetched pages that are kept as evidence, and which items' pages somebody asks for."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from aggregator import model
 from aggregator.store import tables
 
-_pages = tables.pages
+_pages, _items, _sources = tables.pages, tables.items, tables.sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which items: all that fulfil every condition that is given. `since` is of publication, `extractor` how its name begins;
+    `but` leaves out those whose text that extractor has made."""
+
+    sources: tuple[str, ...] = ()
+    state: str | None = None
+    since: datetime | None = None
+    extractor: str | None = None
+    but: str | None = None
+
+
+def chosen(choice: Choice) -> list[ColumnElement[bool]]:
+    """The conditions on items that it names."""
+    found: list[ColumnElement[bool]] = []
+    if choice.sources:
+        found.append(_items.c.source_id.in_(select(_sources.c.id).where(_sources.c.name.in_(choice.sources))))
+    if choice.state is not None:
+        found.append(_items.c.state == choice.state)
+    if choice.since is not None:
+        found.append(_items.c.published_at >= choice.since)
+    if choice.extractor is not None:
+        found.append(_items.c.extractor.startswith(choice.extractor, autoescape=True))
+    if choice.but is not None:
+        found.append(or_(_items.c.extractor.is_(None), _items.c.extractor != choice.but))
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------ keeping
 
 
 def keep(conn: Connection, item_id: int, page: model.PageCopy) -> None:

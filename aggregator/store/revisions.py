@@ -136,13 +136,19 @@ class Judged:
 
 
 def of_visit(conn: Connection, visit: model.Visit, draft: model.Draft) -> Judged:
-    """A revision, if the item had a text from the same kind of place and it now has other words."""
+    """A revision, if the item had a text from the same kind of place and it now has other words; of a copy that is read anew, whatever
+    place it was from."""
     item = visit.item
     origin, before = _origin(draft.extractor), _origin(item.extractor)
     comparable = item.state in _SETTLED and visit.state in _SETTLED and item.extractor is not None and origin == before
+    if visit.reread:
+        comparable, origin = item.extractor is not None, "reextract"
     if draft.text_hash == item.text_hash or not comparable:
-        if item.state == model.ItemState.PENDING and visit.state in _SETTLED:
+        new = item.state not in _SETTLED if visit.reread else item.state == model.ItemState.PENDING
+        if new and visit.state in _SETTLED:
             changes.tell(conn, "text", [item.id], visit.at)
+        return Judged()
+    if origin == "reextract" and edits.page_version(item.text or "") == edits.page_version(draft.text):
         return Judged()
     if origin == "page":
         said = edits.page_left_alone(item.text or "", draft.text, _past_of_page(conn, item, visit.at), visit.at)

@@ -53,7 +53,7 @@ def claim_due(
     if not ids:
         return ()
     conn.execute(update(_items).where(_items.c.id.in_(ids)).values(lease_owner=owner, lease_until=now + lease))
-    return _claimed(conn, ids)
+    return claimed(conn, ids)
 
 
 def _pageless(conn: Connection, now: datetime, limit: int, names: Collection[str]) -> list[int]:
@@ -88,7 +88,8 @@ def _fair(shown: Sequence[Any], limit: int, per_host: int, crowded: set[str]) ->
     return [*itertools.chain.from_iterable(turns), *free][:limit]
 
 
-def _claimed(conn: Connection, ids: Sequence[int]) -> tuple[model.Item, ...]:
+def claimed(conn: Connection, ids: Sequence[int]) -> tuple[model.Item, ...]:
+    """These items, as they are handed to whoever has claimed them."""
     named = select(_items, tables.sources.c.name.label("source")).join_from(_items, tables.sources)
     rows = conn.execute(named.where(_items.c.id.in_(ids)).order_by(_items.c.id)).mappings().all()
     # After its feed changed an item its text and tags are made anew, so its page is asked for without conditions.
@@ -124,17 +125,19 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
     meanwhile and wants it visited anew.
     """
     item, draft = visit.item, visit.draft
-    if conn.execute(_HOLDER, {"of": item.id}).scalar_one() != item.lease_owner:
+    # Those that were written just before, in the same transaction, may have changed its cluster.
+    holder, cluster_id = conn.execute(_HOLDER, {"of": item.id}).one()
+    if holder != item.lease_owner:
         raise errors.ConflictError(f"item {item.id} changed while it was visited", code="superseded")
     values: dict[str, Any] = {
         "state": visit.state,
         "state_reason": visit.reason,
-        "attempts": visit.attempts,
-        "next_visit_at": visit.due.at if visit.due else None,
-        "visited_at": visit.at,
         "lease_owner": None,
         "lease_until": None,
     }
+    if not visit.reread:
+        planned = visit.due.at if visit.due else None
+        values |= {"attempts": visit.attempts, "next_visit_at": planned, "visited_at": visit.at}
     judged = revisions.Judged()
     if draft is not None:
         judged = revisions.of_visit(conn, visit, draft)
@@ -147,7 +150,6 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
     conn.execute(_settling(tuple(values)), {"of": item.id, **{f"to_{key}": value for key, value in values.items()}})
     if visit.page is not None:
         pages.keep(conn, item.id, visit.page)
-    cluster_id = item.cluster_id
     if draft is not None:
         tags.write(conn, item.id, draft.tags, visit.at)
         stored = item.text_hash if judged.alone else draft.text_hash
@@ -155,7 +157,7 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
             conn,
             item_id=item.id,
             text_hash=stored if visit.state in _SETTLED else None,
-            cluster_id=item.cluster_id,
+            cluster_id=cluster_id,
             now=visit.at,
         )
     return model.HarvestReport(
@@ -174,7 +176,7 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
 
 
 # Built once: to put a statement together takes longer than to run it.
-_HOLDER = select(_items.c.lease_owner).where(_items.c.id == bindparam("of")).with_for_update()
+_HOLDER = select(_items.c.lease_owner, _items.c.cluster_id).where(_items.c.id == bindparam("of")).with_for_update()
 
 
 @lru_cache(maxsize=64)
