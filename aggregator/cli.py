@@ -50,6 +50,7 @@ config_commands = typer.Typer(help="The configuration files.", no_args_is_help=T
 cli.add_typer(db_commands, name="db")
 cli.add_typer(config_commands, name="config")
 cli.add_typer(sourcing.commands, name="sources")
+cli.add_typer(evidence.export_commands, name="export")
 cli.command()(asking.history)
 cli.command()(asking.why)
 cli.command("reextract")(evidence.reread)

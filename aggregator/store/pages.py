@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select, update
 
 from aggregator import model
 from aggregator.store import tables
@@ -75,3 +75,43 @@ def validators(conn: Connection, item_ids: Sequence[int]) -> Mapping[int, model.
         )
         for row in conn.execute(copies.order_by(_pages.c.at, _pages.c.id))
     }
+
+
+# ---------------------------------------------------------------------------------------------------------- exporting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A copy with whose it is."""
+
+    id: int
+    item_id: int
+    source: str
+    page: model.PageCopy
+
+
+def count(conn: Connection, choice: Choice) -> int:
+    """How many copies there are of the pages of these items."""
+    found = select(func.count()).select_from(_pages).join(_items, _items.c.id == _pages.c.item_id)
+    return int(conn.execute(found.where(*chosen(choice))).scalar_one())
+
+
+def copies(conn: Connection, choice: Choice, *, after: int, limit: int) -> Sequence[Copy]:
+    """The next of them, by their ids."""
+    rows = (
+        select(_pages, _sources.c.name.label("source"))
+        .join(_items, _items.c.id == _pages.c.item_id)
+        .join(_sources, _sources.c.id == _items.c.source_id)
+        .where(_pages.c.id > after, *chosen(choice))
+        .order_by(_pages.c.id)
+        .limit(limit)
+    )
+    return [
+        Copy(id=row["id"], item_id=row["item_id"], source=row["source"], page=copy(row))
+        for row in conn.execute(rows).mappings()
+    ]
+
+
+def copy(row: RowMapping) -> model.PageCopy:
+    """A row of pages."""
+    return model.PageCopy(**{name: row[name] for name in ("at", "url", "status", "headers", "body", "sha256")})

@@ -51,5 +51,4 @@ def _last_copies(conn: Connection, item_ids: Sequence[int]) -> Mapping[int, mode
     order = select(_pages.c.item_id, _pages.c.id).where(_pages.c.item_id.in_(item_ids))
     last = {row.item_id: row.id for row in conn.execute(order.order_by(_pages.c.at, _pages.c.id))}
     rows = conn.execute(select(_pages).where(_pages.c.id.in_(last.values()))).mappings()
-    names = ("at", "url", "status", "headers", "body", "sha256")
-    return {row["item_id"]: model.PageCopy(**{name: row[name] for name in names}) for row in rows}
+    return {row["item_id"]: pages.copy(row) for row in rows}
