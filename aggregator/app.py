@@ -19,6 +19,7 @@ from aggregator import (
     poll,
     push,
     recut,
+    reextract,
     seek,
     subscribe,
     upkeep,
@@ -199,6 +200,27 @@ class Practice:
     async def aclose(self) -> None:
         """Free what was opened."""
         await self.fetcher.aclose()
+        self.workers.close()
+
+
+class Rereading:
+    """What it takes to read kept pages anew: workers and the database, and no network."""
+
+    def __init__(
+        self,
+        settings: config.Settings,
+        store: db.Store,
+        *,
+        begun: Callable[[reextract.Begun], None],
+        observe: Callable[[reextract.Reread], None],
+    ) -> None:
+        self.workers = Workers(settings.harvest.workers, preload=_PRELOAD)
+        self.reextractor = reextract.Reextractor(
+            store=store, workers=self.workers, settings=settings, begun=begun, observe=observe
+        )
+
+    async def aclose(self) -> None:
+        """Free what was opened."""
         self.workers.close()
 
 

@@ -68,6 +68,15 @@ class Origin(StrEnum):
     PUSH = "push"
 
 
+class FateKind(StrEnum):
+    """What may become of a page that was read before (`changes.kind`)."""
+
+    VANISHED = "vanished"
+    PAYWALLED = "paywalled"
+    RETURNED = "returned"
+    MOVED = "moved"
+
+
 class DateSource(StrEnum):
     """Where `items.published_at` was found (`items.date_source`)."""
 
@@ -494,7 +503,10 @@ class PollReport:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """An item claimed for harvest by `lease_owner`: what its feed said and what is already known of its page. `learned` are the hashes
-    of the paragraphs that its source is known for."""
+    of the paragraphs that its source is known for.
+
+    `fate` is what has become of a page that was read before, as long as it has not returned; `moved_to` where it has moved for good.
+    """
 
     id: int
     url: str | None
@@ -521,6 +533,8 @@ class Item:
     boilerplate: str | None = None
     learned: frozenset[int] = frozenset()
     validators: Validators = Validators()
+    fate: str | None = None
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -618,10 +632,27 @@ class PageCopy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPage:
+    """The last copy of the page of a claimed item."""
+
+    item: Item
+    page: PageCopy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What has become of a page, and in words how that showed; of one that moved, where to."""
+
+    kind: FateKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
     """What one harvest decided, to be written in one go. `draft` is None where there is no new text to look at.
 
-    `due` is the next visit, if there is to be one; `attempts` counts the failed visits in a row.
+    `due` is the next visit, if there is to be one; `attempts` counts the failed visits in a row. `fate` is what has become of the page
+    since the last visit. `reread`: nobody was asked, a kept copy was read anew; what is planned stays.
     """
 
     item: Item
@@ -632,6 +663,8 @@ class Visit:
     due: Due | None = None
     draft: Draft | None = None
     page: PageCopy | None = None
+    fate: Fate | None = None
+    reread: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
