@@ -5,7 +5,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY aggregator aggregator
 COPY migrations migrations
 RUN python -m venv /opt/aggregator \
- && /opt/aggregator/bin/pip install --no-cache-dir --constraint constraints.txt '.[postgres,socks]'
+ && /opt/aggregator/bin/pip install --no-cache-dir --constraint constraints.txt '.[postgres,socks,warc]'
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --home-dir /data --no-create-home aggregator \

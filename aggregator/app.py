@@ -18,6 +18,8 @@ from aggregator import (
     outlook,
     poll,
     push,
+    recut,
+    reextract,
     seek,
     subscribe,
     upkeep,
@@ -72,6 +74,7 @@ class App:
         finding = discovery.Discovery(fetcher=self.fetcher, workers=self.workers, settings=settings, now=now)
         self.seeker = seek.Seeker(store=store, discovery=finding, settings=settings, now=now)
         self.watch = watch.Watch(store=store, tell=self.metrics.quiet, now=now)
+        self.recutter = recut.Recutter(store=store, workers=self.workers, settings=settings, now=now)
         self.engine = self._engine(ledger, now)
         if settings.web is not None and not settings.web.public and any(source.websub for source in settings.sources):
             said = "only hubs of this network can reach it"
@@ -124,6 +127,7 @@ class App:
             chores=(
                 local.Chore(every=watch.EVERY, do=self.watch.look),
                 local.Chore(every=seek.EVERY, do=self.seeker.seek),
+                local.Chore(every=recut.EVERY, do=self.recutter.ring),
             ),
             now=now,
         )
@@ -196,6 +200,27 @@ class Practice:
     async def aclose(self) -> None:
         """Free what was opened."""
         await self.fetcher.aclose()
+        self.workers.close()
+
+
+class Rereading:
+    """What it takes to read kept pages anew: workers and the database, and no network."""
+
+    def __init__(
+        self,
+        settings: config.Settings,
+        store: db.Store,
+        *,
+        begun: Callable[[reextract.Begun], None],
+        observe: Callable[[reextract.Reread], None],
+    ) -> None:
+        self.workers = Workers(settings.harvest.workers, preload=_PRELOAD)
+        self.reextractor = reextract.Reextractor(
+            store=store, workers=self.workers, settings=settings, begun=begun, observe=observe
+        )
+
+    async def aclose(self) -> None:
+        """Free what was opened."""
         self.workers.close()
 
 

@@ -4,7 +4,6 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from urllib.parse import urljoin
@@ -13,10 +12,12 @@ import charset_normalizer
 from cssselect import SelectorError
 from lxml import etree, html
 
-from aggregator import errors, markup, model
+from aggregator import claims, errors, languages, markup, mending, model
 
 _ENGINE = f"trafilatura {version('trafilatura')}"
-_EXTRACTOR = f"{_ENGINE} precision"
+_EXTRACTOR = f"{_ENGINE} precision, mended"
+# What a page may be asked for besides, which costs as much as the text does where it is not told plainly.
+METADATA = frozenset({"authors", "date"})
 _NOTHING = "no article text was found on the page"
 
 # ---------------------------------------------------------------------------------------------------------- characters
@@ -141,24 +142,31 @@ def read(
     keep: tuple[str, ...] = (),
     drop: tuple[str, ...] = (),
     *,
-    metadata: bool = True,
+    ask: frozenset[str] = METADATA,
 ) -> model.Article:
-    """The article of a page. `keep` and `drop` are CSS selectors applied first; without `metadata` only text, language and image
-    are looked for, which is a third faster. `url` is what relative addresses stand against; nothing is fetched.
+    """The article of a page. `keep` and `drop` are CSS selectors applied first; of `METADATA` only what is in `ask` is looked for,
+    text, title, language and image always. `url` is what relative addresses stand against; nothing is fetched.
 
     Raises ExtractError with the state that the page leads to.
     """
     _refuse_other_types(page, content_type)
     tree = _parsed(decode(page, content_type))
+    told = claims.read(tree)
     chosen = _selected(tree, keep, drop)
-    found = _extracted(chosen, metadata)
-    text = markup.plain(str(getattr(found, "text", None) or ""))
+    text = mending.mend(_extracted(chosen), chosen, told, lambda: _extracted(chosen, precision=False))
     if not (keep and text):
         _refuse_walls(chosen, text)
     if not text:
         raise errors.ExtractError(_NOTHING, state="failed")
-    article = model.Article(text=text, extractor=_EXTRACTOR, language=_language(tree), image=_image(tree, url))
-    return _with_metadata(article, tree, found) if metadata else article
+    return model.Article(
+        text=text,
+        extractor=_EXTRACTOR,
+        language=_language(tree, text),
+        image=_image(tree, url),
+        title=markup.line(claims.title(told) or "", 1000) or None,
+        authors=_authors(tree, told) if "authors" in ask else (),
+        published_at=_published_at(tree, told) if "date" in ask else None,
+    )
 
 
 def _parsed(source: str) -> html.HtmlElement:
@@ -174,16 +182,18 @@ def _parsed(source: str) -> html.HtmlElement:
     return tree
 
 
-def _extracted(tree: html.HtmlElement, metadata: bool) -> object:
+def _extracted(tree: html.HtmlElement, *, precision: bool = True) -> str:
     # As above.
     import trafilatura
 
     try:
-        # Measured on 379 pages with known text: F1 0.956 against 0.952 by default, 0.934 with `fast` in half the time; without
-        # tables 0.953; a second try by default where little was found gains nothing.
-        return trafilatura.bare_extraction(tree, with_metadata=metadata, favor_precision=True, include_comments=False)
+        # Measured on 379 pages with known text (docs/decisions/0007-extraction.md).
+        found = trafilatura.bare_extraction(
+            tree, with_metadata=False, favor_precision=precision, include_comments=False
+        )
     except Exception as exc:
         raise _unreadable(exc) from exc
+    return markup.plain(str(getattr(found, "text", None) or ""))
 
 
 def _unreadable(exc: Exception) -> errors.ExtractError:
@@ -348,11 +358,18 @@ def _meta(tree: html.HtmlElement, *names: str) -> Iterator[str]:
         yield from filter(None, told.get(name, ()))
 
 
-def _language(tree: html.HtmlElement) -> str | None:
-    """The language that the page says it is in, as a lower-case BCP 47 tag."""
+def _language(tree: html.HtmlElement, text: str) -> str | None:
+    """The language that the page says it is in, as a lower-case BCP 47 tag, or else that of its text.
+
+    English is what templates say in which nobody has changed it, so there the text is believed.
+    """
     told = [tree.get("lang"), tree.get("xml:lang"), *_meta(tree, "content-language", "og:locale")]
     tags = (str(tag).strip().replace("_", "-").lower() for tag in told if tag)
-    return next((tag for tag in tags if _LANGUAGE.fullmatch(tag)), None)
+    said = next((tag for tag in tags if _LANGUAGE.fullmatch(tag)), None)
+    if said is None or said.partition("-")[0] == "en":
+        guessed = languages.guess(text)
+        return said if guessed is None or (said and guessed == "en") else guessed
+    return said
 
 
 def _image(tree: html.HtmlElement, url: str | None) -> str | None:
@@ -371,16 +388,31 @@ def _image(tree: html.HtmlElement, url: str | None) -> str | None:
     return None
 
 
-def _with_metadata(article: model.Article, tree: html.HtmlElement, found: object) -> model.Article:
-    author = str(getattr(found, "author", None) or "")
-    names = (markup.line(name, 200) for name in author.split(";"))
-    moments = (*_meta(tree, "article:published_time", "datepublished"), str(getattr(found, "date", None) or ""))
-    return replace(
-        article,
-        title=markup.line(str(getattr(found, "title", None) or ""), 1000) or None,
-        authors=tuple(dict.fromkeys(name for name in names if name))[:20],
-        published_at=next((at for moment in moments if (at := _moment(moment))), None),
-    )
+def _authors(tree: html.HtmlElement, told: claims.Claims) -> tuple[str, ...]:
+    names = told.authors
+    if not names:
+        # Imported where it is used, as above; it looks through the whole page and its JSON-LD once more.
+        from trafilatura import metadata
+
+        try:
+            names = tuple((metadata.extract_author(tree) or "").split(";"))
+        except Exception as exc:
+            raise _unreadable(exc) from exc
+    lines = (markup.line(name, 200) for name in names)
+    # Some sites give the address of a profile in the place of a name.
+    return tuple(dict.fromkeys(name for name in lines if name and "://" not in name))[:20]
+
+
+def _published_at(tree: html.HtmlElement, told: claims.Claims) -> datetime | None:
+    if at := next((at for moment in told.dates if (at := _moment(moment))), None):
+        return at
+    # As above: it costs half as much as the text itself.
+    import htmldate
+
+    try:
+        return _moment(htmldate.find_date(deepcopy(tree), original_date=True) or "")
+    except Exception as exc:
+        raise _unreadable(exc) from exc
 
 
 def _moment(text: str) -> datetime | None:

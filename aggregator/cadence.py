@@ -53,7 +53,7 @@ _AFTER_BROKEN, _AFTER_DENIED = timedelta(days=1), timedelta(days=7)
 _TRIES = 10
 _FIRST_RETRY = timedelta(minutes=3)
 # A missing page is asked for once more, for feeds run ahead of their sites; a refusal is asked about more slowly.
-_MISSING = frozenset({"http_404", "http_410", "gone", "http_451"})
+_MISSING = frozenset({"http_404", "http_410", "gone", "http_451", "front_page"})
 _MISSING_TRIES, _MISSING_RETRY = 2, timedelta(hours=1)
 _REFUSED = frozenset({"http_401", "http_402", "http_403", "blocked", "paywalled"})
 _REFUSED_TRIES, _REFUSED_RETRY = 5, timedelta(hours=1)

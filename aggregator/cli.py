@@ -7,14 +7,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aggregator import __version__, app, checkup, config, daemon, diagnosis, errors, model, sourcing, terminal, walking
+from aggregator import (
+    __version__,
+    app,
+    asking,
+    checkup,
+    config,
+    daemon,
+    diagnosis,
+    errors,
+    evidence,
+    model,
+    sourcing,
+    terminal,
+    walking,
+)
 from aggregator.store import db, health, items, search, trail
 from aggregator.terminal import DEFAULT, SOME_FAILED, STOPPED, WRONG, ConfigFile, Json, err, out
 
@@ -37,6 +50,10 @@ config_commands = typer.Typer(help="The configuration files.", no_args_is_help=T
 cli.add_typer(db_commands, name="db")
 cli.add_typer(config_commands, name="config")
 cli.add_typer(sourcing.commands, name="sources")
+cli.add_typer(evidence.export_commands, name="export")
+cli.command()(asking.history)
+cli.command()(asking.why)
+cli.command("reextract")(evidence.reread)
 
 # Of more sources than these only those with news or trouble are shown.
 _LONGEST_TABLE = 100
@@ -325,7 +342,7 @@ def config_schema() -> None:
 @cli.command()
 def status(config_file: ConfigFile = DEFAULT, as_json: Json = False) -> None:
     """Show every source with its health, those in trouble first, and how many items are in which state."""
-    with _reading(config_file) as store, store.read() as conn:
+    with terminal.reading(config_file) as store, store.read() as conn:
         rows, counts = health.rows(conn), items.counts(conn)
     if as_json:
         terminal.as_json({"items": dict(counts), "sources": [dict(row) for row in rows]})
@@ -366,7 +383,7 @@ def search_command(
     as_json: Json = False,
 ) -> None:
     """Search titles, summaries and texts."""
-    with _reading(config_file) as store, store.read() as conn:
+    with terminal.reading(config_file) as store, store.read() as conn:
         hits = search.search(conn, " ".join(words), limit=limit)
     if as_json:
         terminal.as_json([asdict(hit) for hit in hits])
@@ -391,7 +408,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show all that is known of one item: where it was seen, its state and why, tags, copies, revisions, text."""
-    with _reading(config_file) as store, store.read() as conn:
+    with terminal.reading(config_file) as store, store.read() as conn:
         item_id = trail.find(conn, item)
         row, parts = trail.item(conn, item_id), trail.parts(conn, item_id)
     if as_json:
@@ -453,7 +470,7 @@ def db_check(
     ] = False,
 ) -> None:
     """Check that the database can be read, has the right schema and is not damaged; exit code 2 if not."""
-    store = _existing(terminal.settings(config_file))
+    store = terminal.existing(terminal.settings(config_file))
     problems = store.check(full=full)
     store.close()
     for problem in problems:
@@ -461,25 +478,3 @@ def db_check(
     if problems:
         raise typer.Exit(WRONG)
     out.print(f"database {store} is well", style="green", highlight=False, soft_wrap=True)
-
-
-# ------------------------------------------------------------------------------------------------------------ common
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[db.Store]:
-    store = _existing(terminal.settings(path))
-    try:
-        store.require_schema()
-        yield store
-    finally:
-        store.close()
-
-
-def _existing(settings: config.Settings) -> db.Store:
-    store = db.Store(settings.database)
-    if store.path is not None and not store.path.exists():
-        raise errors.UnavailableError(
-            f"there is no database {store.path} yet: start the daemon, or aggregator run --once"
-        )
-    return store

@@ -14,8 +14,8 @@ from datetime import datetime
 
 import uvicorn
 
-from aggregator import app, clock, config, diagnosis, discovery, errors, log, metrics, upkeep
-from aggregator.store import db
+from aggregator import app, clock, config, diagnosis, discovery, errors, log, metrics, reextract, upkeep
+from aggregator.store import db, pages
 from aggregator.web import callback, page
 
 # How often the configuration's files are looked at, and so how soon an edit counts.
@@ -84,6 +84,20 @@ def discover(settings: config.Settings, url: str, observe: Callable[[str], None]
     """The feeds of the page at `url`; `observe` is told of every address that is asked. None if a signal ended it early. As `examine`
     it opens no database and no port."""
     return asyncio.run(_discovered(settings, url, observe))
+
+
+def reread(
+    settings: config.Settings,
+    choice: pages.Choice,
+    begun: Callable[[reextract.Begun], None],
+    observe: Callable[[reextract.Reread], None],
+    *,
+    everything: bool,
+) -> int | None:
+    """Read the kept pages of `choice` anew; how many items were in somebody's hands, None if a signal ended it early. May run beside a
+    daemon: leases keep them apart."""
+    with closing(app.open_store(settings)) as store:
+        return asyncio.run(_reread(app.Rereading(settings, store, begun=begun, observe=observe), choice, everything))
 
 
 def _spare_memory() -> None:
@@ -245,6 +259,18 @@ async def _discovered(settings: config.Settings, url: str, observe: Callable[[st
         return found[0] if await _unless_stopped(find()) else None
     finally:
         await practice.aclose()
+
+
+async def _reread(opened: app.Rereading, choice: pages.Choice, everything: bool) -> int | None:
+    busy: list[int] = []
+
+    async def run() -> None:
+        busy.append(await opened.reextractor.run(choice, everything=everything))
+
+    try:
+        return busy[0] if await _unless_stopped(run()) else None
+    finally:
+        await opened.aclose()
 
 
 async def _unless_stopped(work: Coroutine[object, object, None]) -> bool:

@@ -4,7 +4,7 @@ what a page holds."""
 from dataclasses import replace
 from datetime import datetime
 
-from aggregator import config, errors, markup, model, tagging
+from aggregator import boilerplate, config, errors, markup, model, tagging
 from aggregator.dedup import fingerprint
 from aggregator.feed import text as feed_text
 
@@ -30,7 +30,7 @@ def make(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
         return _finish(job, taxonomy, own, state, reason)
     own_words = markup.count_words(own.text) if own else 0
     try:
-        page = article.read(job.page, job.page_url, job.page_type, job.keep, job.drop, metadata=not _told(job))
+        page = article.read(job.page, job.page_url, job.page_type, job.keep, job.drop, ask=_unknown(job))
     except errors.ExtractError as exc:
         if own_words >= _SUBSTANTIAL and exc.state not in _MAY_OPEN:
             return _finish(job, taxonomy, own, model.ItemState.FEED_ONLY, f"{exc}; {_own(own_words)} words")
@@ -59,16 +59,18 @@ def _own(words: int) -> str:
     return f"the feed's own text has {words}"
 
 
-def _told(job: model.DraftJob) -> bool:
-    """Whether the feed has told all that only the page's slower metadata could."""
-    return bool(job.title and job.published_at and job.authors)
+def _unknown(job: model.DraftJob) -> frozenset[str]:
+    """What the feed has not told, which is all that the page is asked for."""
+    told = {"authors": job.authors, "date": job.published_at}
+    return frozenset(name for name, value in told.items() if not value)
 
 
 def _finish(
     job: model.DraftJob, taxonomy: config.Taxonomy, best: model.Article | None, state: str, reason: str | None
 ) -> model.Draft:
-    text = best.text if best else ""
     known = _completed(job, best)
+    cut = boilerplate.cut(best.text if best else "", known.title, job.learned)
+    text, before = cut.text, _before(job, known.title)
     return model.Draft(
         state=state,
         reason=reason,
@@ -82,7 +84,34 @@ def _finish(
         published_at=known.published_at,
         image=best.image if best else None,
         tags=tagging.tags(known, text, taxonomy),
+        boilerplate=boilerplate.joined(cut.apart),
+        paragraphs=boilerplate.candidates(text),
+        before=before,
+        before_hash=fingerprint.text_hash(before, known.title) if before is not None else None,
     )
+
+
+def recut(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> model.Draft:
+    """The draft of a text that is stored already, without the paragraphs that its source became known for since."""
+    cut = boilerplate.cut(job.text or "", job.title, job.learned)
+    return model.Draft(
+        state=item.state,
+        reason=item.state_reason,
+        text=cut.text,
+        text_hash=fingerprint.text_hash(cut.text, job.title),
+        word_count=markup.count_words(cut.text),
+        extractor=item.extractor,
+        tags=tagging.tags(job, cut.text, taxonomy),
+        boilerplate=boilerplate.joined((item.boilerplate or "").split("\n"), cut.apart),
+    )
+
+
+def _before(job: model.DraftJob, title: str) -> str | None:
+    """The stored text as it would be cut now, where that makes a difference."""
+    if not job.text or not job.learned:
+        return None
+    cut = boilerplate.cut(job.text, title, job.learned)
+    return cut.text if cut.apart else None
 
 
 def _completed(job: model.DraftJob, best: model.Article | None) -> model.DraftJob:

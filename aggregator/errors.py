@@ -73,7 +73,15 @@ class TransportError(FetchError):
 
 
 class TooLargeError(FetchError):
+    """`media` is the document's type as stated, lower-case and without parameters; empty where none is."""
+
     code = "too_large"
+
+    def __init__(
+        self, message: str = "", *, code: str | None = None, status: int | None = None, media: str = ""
+    ) -> None:
+        super().__init__(message, code=code, status=status)
+        self.media = media
 
 
 class StatusError(FetchError):

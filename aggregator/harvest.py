@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 import zstandard
 
-from aggregator import batch, cadence, clock, config, draft, errors, log, model, outlook, spool
+from aggregator import batch, cadence, clock, config, draft, errors, fate, log, model, outlook, spool
 from aggregator.feed import text
 from aggregator.net import fetcher
 from aggregator.store import db, visits
@@ -36,6 +36,8 @@ _EVIDENCE = ("content-type", "content-language", "date", "etag", "last-modified"
 # While our own network is down, pages wait this long before they are looked at again.
 _NETWORK_PAUSE = timedelta(minutes=15)
 _SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
+# A refusal is asked about again, slowly.
+_MAY_OPEN = (model.ItemState.BLOCKED, model.ItemState.PAYWALLED)
 
 # What keeps a page waiting without a fault of its own.
 _WAITS = {
@@ -58,11 +60,12 @@ class _Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """What the visit found: a draft, the page it was made from, or the error that stood in the way."""
+    """What the visit found: a draft, the page it was made from, or the error that stood in the way; `fate`: what became of the page."""
 
     draft: model.Draft | None = None
     page: model.PageCopy | None = None
     error: errors.AggregatorError | None = None
+    fate: model.Fate | None = None
 
 
 class Harvester:
@@ -139,15 +142,18 @@ class Harvester:
         now: datetime,
         held: AsyncExitStack,
     ) -> _Found:
-        job = _job(item, configured, now)
+        about = job(item, configured, now)
         if not plan.page:
-            return _Found(draft=await self._draft(job))
+            return _Found(draft=await self._draft(about))
         try:
             response = await self._fetch(item, configured, held)
+            became = fate.of_answer(item, response)
             if response.not_modified:
-                return _Found()
+                return _Found(fate=became)
+            if error := fate.front_page(item, response):
+                return _Found(error=error)
             page = replace(
-                job,
+                about,
                 page=spool.crossing(response.body),
                 page_url=response.url,
                 page_type=response.headers.get("content-type"),
@@ -155,11 +161,11 @@ class Harvester:
             made = await self._draft(page)
         except (errors.FetchError, errors.WorkerError) as exc:
             # Until the page can be had, the feed's own text is better than none.
-            fallback = await self._fallback(job) if item.text is None else None
+            fallback = await self._fallback(about) if item.text is None else None
             return _Found(draft=fallback, error=exc)
         keep = self._settings.harvest.keep_pages
         copy = await asyncio.to_thread(self._copy, response, now) if keep else None
-        return _Found(draft=made, page=copy)
+        return _Found(draft=made, page=copy, fate=became)
 
     async def _fetch(
         self, item: model.Item, configured: config.SourceConfig | None, held: AsyncExitStack
@@ -168,7 +174,8 @@ class Harvester:
             url=item.url or "",
             accept=ACCEPT,
             max_bytes=self._settings.http.max_page_bytes,
-            validators=item.validators,
+            # What has become of its page is the reason that stands there: once it is back, the draft gives its own again.
+            validators=item.validators if item.fate is None else model.Validators(),
             heed_robots=True,
         )
         if configured is not None:
@@ -198,16 +205,21 @@ class Harvester:
     # ------------------------------------------------------------------------------------------------- the verdict
 
     def _visit(self, item: model.Item, plan: _Plan, found: _Found, now: datetime) -> model.Visit:
+        after = self._settings.harvest.revisit
         if found.error is not None:
             if wait := self._wait(found.error, now):
                 return _postponed(item, wait, str(found.error), found.draft, now)
+            if item.state in _SETTLED and found.draft is None:
+                return _missed(item, found.error, now, after)
             return _failed(item, found.error, found.draft, now)
         if found.draft is None:
-            return self._read(item, None, None, item.state, item.state_reason, now)
+            return _read(item, found, (item.state, item.state_reason), now, after)
         if plan.feed_reason and found.draft.word_count:
-            return self._read(item, found.draft, None, model.ItemState.FEED_ONLY, plan.feed_reason, now)
+            return _read(item, found, (model.ItemState.FEED_ONLY, plan.feed_reason), now, ())
         if found.draft.state in _SETTLED:
-            return self._read(item, found.draft, found.page, found.draft.state, found.draft.reason, now)
+            return _read(item, found, (found.draft.state, found.draft.reason), now, after if plan.page else ())
+        if item.state in _SETTLED:
+            return _walled(item, found.draft, now, after if plan.page else ())
         if plan.feed_reason:
             nothing = replace(found.draft, reason="the feed gives this entry neither an address nor a text")
             return _unreadable(item, nothing, None, now)
@@ -220,19 +232,6 @@ class Harvester:
         if self._outlook.outage and isinstance(error, errors.TransportError | errors.StatusError):
             return model.Due(at=now + _NETWORK_PAUSE, reason="every source fails: probably our own network")
         return None
-
-    def _read(
-        self,
-        item: model.Item,
-        made: model.Draft | None,
-        page: model.PageCopy | None,
-        state: str,
-        reason: str | None,
-        now: datetime,
-    ) -> model.Visit:
-        again = made is None or page is not None
-        due = cadence.revisit(item, now=now, after=self._settings.harvest.revisit) if again else None
-        return model.Visit(item=item, at=now, state=state, reason=reason, attempts=0, due=due, draft=made, page=page)
 
     def _settle(self, made: Sequence[model.Visit]) -> Sequence[model.HarvestReport]:
         for left in reversed(range(_CONFLICTS)):
@@ -252,7 +251,8 @@ def _compressed(body: spool.Body) -> bytes:
     return b"".join([packer.compress(piece) for piece in spool.pieces(body)]) + packer.flush()
 
 
-def _job(item: model.Item, configured: config.SourceConfig | None, now: datetime) -> model.DraftJob:
+def job(item: model.Item, configured: config.SourceConfig | None, now: datetime) -> model.DraftJob:
+    """What a worker needs to know of an item."""
     return model.DraftJob(
         title=item.title,
         summary=item.summary,
@@ -266,6 +266,28 @@ def _job(item: model.Item, configured: config.SourceConfig | None, now: datetime
         source_tags=configured.tags if configured else (),
         keep=configured.select.keep if configured else (),
         drop=configured.select.drop if configured else (),
+        text=item.text,
+        learned=item.learned,
+    )
+
+
+def _read(
+    item: model.Item, found: _Found, said: tuple[str, str | None], now: datetime, after: tuple[timedelta, ...]
+) -> model.Visit:
+    """A page, or a text of the feed's own, that was read; `said` is the state that it leads to, and why."""
+    state, reason = said
+    if state == model.ItemState.OK:
+        reason = fate.said(replace(item, fate=None), found.fate)
+    return model.Visit(
+        item=item,
+        at=now,
+        state=state,
+        reason=reason,
+        attempts=0,
+        due=cadence.revisit(item, now=now, after=after),
+        draft=found.draft,
+        page=found.page,
+        fate=found.fate,
     )
 
 
@@ -276,18 +298,51 @@ def _failed(item: model.Item, error: errors.AggregatorError, made: model.Draft |
     if error.code == "robots":
         return _forbidden(item, error, made, now)
     due = cadence.next_try(error.code, attempts=attempts, item_id=item.id, now=now, retry_after=retry_after)
-    if item.state in _SETTLED and made is None:
-        # The text we have stays ours, whatever became of the page.
-        return model.Visit(item=item, at=now, state=item.state, reason=item.state_reason, attempts=attempts, due=due)
     words = made.word_count if made else (1 if item.text else 0)
     if due is not None:
         state, reason = model.ItemState.PENDING, f"{error}; {due.reason} at {due.at:%Y-%m-%d %H:%M} UTC"
     else:
-        state = model.ItemState.FEED_ONLY if words else _given_up(error.code)
+        state = model.ItemState.FEED_ONLY if words else _given_up(error)
         tail = "; the feed's own text is kept" if words else ""
         reason = f"{error}; given up after {attempts} {'try' if attempts == 1 else 'tries'}{tail}"
     draft_to_keep = made if made and made.word_count else None
     return model.Visit(item=item, at=now, state=state, reason=reason, attempts=attempts, due=due, draft=draft_to_keep)
+
+
+def _missed(
+    item: model.Item, error: errors.AggregatorError, now: datetime, after: tuple[timedelta, ...]
+) -> model.Visit:
+    """A page that was read before and could not be had: the text we have stays ours, whatever became of it. Given up, it is looked
+    at again when it would have been anyway."""
+    retry_after = error.retry_after if isinstance(error, errors.FetchError) else None
+    if error.code == "robots":
+        return _forbidden(item, error, None, now)
+    attempts = item.attempts + 1
+    due = cadence.next_try(error.code, attempts=attempts, item_id=item.id, now=now, retry_after=retry_after)
+    became = fate.of_failure(item, error, given_up=due is None)
+    return _kept(item, became, due, attempts, now, after)
+
+
+def _walled(item: model.Item, made: model.Draft, now: datetime, after: tuple[timedelta, ...]) -> model.Visit:
+    """A wall that went up later does not take away the text we have."""
+    attempts = item.attempts + 1
+    hopeful = made.state in _MAY_OPEN
+    due = cadence.next_try(made.state, attempts=attempts, item_id=item.id, now=now) if hopeful else None
+    return _kept(item, fate.of_wall(item, made), due, attempts, now, after)
+
+
+def _kept(
+    item: model.Item,
+    became: model.Fate | None,
+    due: model.Due | None,
+    attempts: int,
+    now: datetime,
+    after: tuple[timedelta, ...],
+) -> model.Visit:
+    reason = fate.said(item, became) if became else item.state_reason
+    if due is None:
+        due, attempts = cadence.revisit(item, now=now, after=after), 0
+    return model.Visit(item=item, at=now, state=item.state, reason=reason, attempts=attempts, due=due, fate=became)
 
 
 def _postponed(item: model.Item, due: model.Due, said: str, made: model.Draft | None, now: datetime) -> model.Visit:
@@ -315,19 +370,17 @@ def _forbidden(item: model.Item, error: errors.AggregatorError, made: model.Draf
     return model.Visit(item=item, at=now, state=state, reason=reason, attempts=item.attempts + 1, draft=kept)
 
 
-def _given_up(code: str) -> model.ItemState:
-    refused = code in ("http_401", "http_403", "http_451", "blocked", "address", "port", "scheme", "url")
+def _given_up(error: errors.AggregatorError) -> model.ItemState:
+    if isinstance(error, errors.TooLargeError) and error.media and "html" not in error.media:
+        return model.ItemState.NOT_HTML
+    refused = error.code in ("http_401", "http_403", "http_451", "blocked", "address", "port", "scheme", "url")
     return model.ItemState.BLOCKED if refused else model.ItemState.FAILED
 
 
 def _unreadable(item: model.Item, made: model.Draft, page: model.PageCopy | None, now: datetime) -> model.Visit:
     """A page that was fetched and holds no article (a wall, a PDF, nothing): a refusal is asked about again, slowly."""
     attempts = item.attempts + 1
-    hopeful = made.state in (model.ItemState.BLOCKED, model.ItemState.PAYWALLED)
-    due = cadence.next_try(made.state, attempts=attempts, item_id=item.id, now=now) if hopeful else None
-    if item.state in _SETTLED:
-        # A wall that went up later does not take away the text we have.
-        return model.Visit(item=item, at=now, state=item.state, reason=item.state_reason, attempts=attempts, due=due)
+    due = cadence.next_try(made.state, attempts=attempts, item_id=item.id, now=now) if made.state in _MAY_OPEN else None
     return model.Visit(
         item=item, at=now, state=made.state, reason=made.reason, attempts=attempts, due=due, draft=made, page=page
     )

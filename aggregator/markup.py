@@ -24,7 +24,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _ASCII_CONTROL = bytes(code for code in (*range(32), 127) if chr(code) not in "\t\n")
 _TAG = re.compile(r"<[^>]*>")
 # Thai, Lao, Tibetan, Burmese, Khmer, kana and Han are written without spaces between words; Hangul has them.
-_SPACELESS = re.compile(
+SPACELESS = re.compile(
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
 )
@@ -99,12 +99,12 @@ def changed_words(old: str, new: str) -> tuple[int, int]:
 
 def spaced(text: str) -> str:
     """`text` with each character of a script without spaces standing alone, as a word does."""
-    return text if text.isascii() else _SPACELESS.sub(r" \g<0> ", text)
+    return text if text.isascii() else SPACELESS.sub(r" \g<0> ", text)
 
 
 def count_words(text: str) -> int:
     """How many words plain `text` has; in scripts without spaces every character counts as one."""
     if text.isascii():
         return len(text.split())
-    rest, characters = _SPACELESS.subn(" ", text)
+    rest, characters = SPACELESS.subn(" ", text)
     return characters + sum(any(map(str.isalnum, word)) for word in rest.split()) if characters else len(text.split())

@@ -68,6 +68,15 @@ class Origin(StrEnum):
     PUSH = "push"
 
 
+class FateKind(StrEnum):
+    """What may become of a page that was read before (`changes.kind`)."""
+
+    VANISHED = "vanished"
+    PAYWALLED = "paywalled"
+    RETURNED = "returned"
+    MOVED = "moved"
+
+
 class DateSource(StrEnum):
     """Where `items.published_at` was found (`items.date_source`)."""
 
@@ -493,7 +502,11 @@ class PollReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """An item claimed for harvest by `lease_owner`: what its feed said and what is already known of its page."""
+    """An item claimed for harvest by `lease_owner`: what its feed said and what is already known of its page. `learned` are the hashes
+    of the paragraphs that its source is known for.
+
+    `fate` is what has become of a page that was read before, as long as it has not returned; `moved_to` where it has moved for good.
+    """
 
     id: int
     url: str | None
@@ -517,7 +530,11 @@ class Item:
     text_hash: str | None = None
     extractor: str | None = None
     cluster_id: int | None = None
+    boilerplate: str | None = None
+    learned: frozenset[int] = frozenset()
     validators: Validators = Validators()
+    fate: str | None = None
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -545,7 +562,8 @@ class Article:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftJob:
-    """All that the CPU work on one item needs. `page` is None where the feed's own text is to be used."""
+    """All that the CPU work on one item needs. `page` is None where the feed's own text is to be used; `text` is the one that is
+    stored; paragraphs that are `learned` are cut from both."""
 
     title: str
     summary: str
@@ -562,6 +580,8 @@ class DraftJob:
     source_tags: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    text: str | None = None
+    learned: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -569,7 +589,8 @@ class Draft:
     """What the corpus will say of the item: its best text, why it is not better, its hash and its tags.
 
     `reason` explains every state but `ok`. `text_hash` is None for a text without words. `title` is the page's, for items
-    whose feed gave none.
+    whose feed gave none. `boilerplate` was cut from the text; `paragraphs` are the hashes of those that may be, too. `before` is
+    the stored text where it has to be cut as well before the two are compared.
     """
 
     state: str
@@ -584,6 +605,18 @@ class Draft:
     published_at: datetime | None = None
     image: str | None = None
     tags: tuple[Tag, ...] = ()
+    boilerplate: str | None = None
+    paragraphs: tuple[int, ...] = ()
+    before: str | None = None
+    before_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recut:
+    """A stored text that holds paragraphs which its source became known for later, and its draft without them."""
+
+    item: Item
+    draft: Draft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -599,10 +632,27 @@ class PageCopy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPage:
+    """The last copy of the page of a claimed item."""
+
+    item: Item
+    page: PageCopy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What has become of a page, and in words how that showed; of one that moved, where to."""
+
+    kind: FateKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
     """What one harvest decided, to be written in one go. `draft` is None where there is no new text to look at.
 
-    `due` is the next visit, if there is to be one; `attempts` counts the failed visits in a row.
+    `due` is the next visit, if there is to be one; `attempts` counts the failed visits in a row. `fate` is what has become of the page
+    since the last visit. `reread`: nobody was asked, a kept copy was read anew; what is planned stays.
     """
 
     item: Item
@@ -613,6 +663,8 @@ class Visit:
     due: Due | None = None
     draft: Draft | None = None
     page: PageCopy | None = None
+    fate: Fate | None = None
+    reread: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

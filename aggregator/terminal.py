@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from aggregator import config, log
+from aggregator import config, errors, log
+from aggregator.store import db
 
 # The last one as shells say it: ended by a signal.
 SOME_FAILED, WRONG, STOPPED = 1, 2, 130
@@ -35,6 +38,27 @@ def settings(path: Path, *, empty: bool = False) -> config.Settings:
     loaded = config.load(path, os.environ, empty=empty)
     log.configure(loaded.log)
     return loaded
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[db.Store]:
+    """The corpus, to be asked. Raises ConfigError, StoreError."""
+    store = existing(settings(path))
+    try:
+        store.require_schema()
+        yield store
+    finally:
+        store.close()
+
+
+def existing(configured: config.Settings) -> db.Store:
+    """Its store; UnavailableError if there is none yet."""
+    store = db.Store(configured.database)
+    if store.path is not None and not store.path.exists():
+        raise errors.UnavailableError(
+            f"there is no database {store.path} yet: start the daemon, or aggregator run --once"
+        )
+    return store
 
 
 def table(*headings: str) -> Table:

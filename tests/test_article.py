@@ -38,13 +38,13 @@ def test_the_text_of_a_page_is_its_paragraphs_without_navigation() -> None:
 
 
 def test_the_metadata_of_a_page_is_read_when_asked_for() -> None:
-    read, bare = _read(PAGE), _read(PAGE, metadata=False)
+    read, bare = _read(PAGE), _read(PAGE, ask=frozenset())
 
     assert (read.title, read.authors, read.language) == ("River rises", ("Jo Writer",), "en-gb")
     assert read.published_at is not None
     assert read.published_at.date().isoformat() == "2025-09-18"
     assert read.image == "https://x.example/i.jpg"
-    assert (bare.title, bare.authors, bare.language) == (None, (), "en-gb")
+    assert (bare.title, bare.authors, bare.published_at, bare.language) == ("River rises", (), None, "en-gb")
 
 
 def test_selectors_keep_and_drop_parts_of_the_page() -> None:
@@ -280,8 +280,8 @@ def test_nothing_matches_on_an_empty_page() -> None:
 def test_the_image_is_found_without_metadata_and_stands_against_the_pages_address() -> None:
     page = PAGE.replace("https://x.example/i.jpg", "/i.jpg").encode()
 
-    assert article.read(page, "https://news.example/a/b", metadata=False).image == "https://news.example/i.jpg"
-    assert article.read(page, metadata=False).image is None
+    assert article.read(page, "https://news.example/a/b", ask=frozenset()).image == "https://news.example/i.jpg"
+    assert article.read(page, ask=frozenset()).image is None
 
 
 @pytest.mark.parametrize(
@@ -305,8 +305,8 @@ def test_the_time_of_publication_is_read_to_the_second_where_it_is_told(told: st
     assert _read(PAGE.replace("2025-09-18T10:00:00Z", told)).published_at == meant
 
 
-@pytest.mark.parametrize(("lang", "meant"), [("pt_BR", "pt-br"), ("DE", "de"), ("english please", None), ("", None)])
-def test_the_language_is_a_tag_or_nothing(lang: str, meant: str | None) -> None:
+@pytest.mark.parametrize(("lang", "meant"), [("pt_BR", "pt-br"), ("DE", "de"), ("english please", "en"), ("", "en")])
+def test_the_language_is_the_pages_or_else_that_of_the_text(lang: str, meant: str | None) -> None:
     assert _read(PAGE.replace("en-GB", lang)).language == meant
 
 

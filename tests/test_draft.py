@@ -79,7 +79,7 @@ def test_a_page_of_a_few_words_is_short() -> None:
 def test_what_the_feed_told_is_not_looked_for_again() -> None:
     made = _make(page=PAGE.encode(), authors=("A",), published_at=make.NOW, language="de")
 
-    assert (made.title, made.language, made.published_at) == (None, "de", make.NOW)
+    assert (made.authors, made.language, made.published_at) == (("A",), "de", make.NOW)
 
 
 def test_a_date_that_cannot_be_is_not_believed() -> None:

@@ -107,3 +107,56 @@ def test_versions_of_before_the_words_were_hashed_count_but_match_nothing() -> N
     unknown = tuple(dataclasses.replace(one, version=None) for one in _past("A", "B", "A"))
 
     assert _alone(unknown, "B") is None
+
+
+TEXT = "The minister said five days ago that 12 people had come.\nNobody believed it."
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("5 minutes ago", "3 hours ago"),
+        ("Published an hour ago by A. Writer", "Published yesterday by A. Writer"),
+        ("vor 5 Minuten", "vor einem Tag"),
+        ("il y a 3 heures", "il y a 2 jours"),
+        ("hace 2 horas", "hace 3 días"),
+        ("Updated 18 Sep 2025 10:35 GMT", "Updated 19 Sep 2025 11:02 GMT"),
+        ("Advertisement", "Anzeige:"),
+        ("1.2K", "12"),
+        ("12 comments", "1,345 comments"),
+    ],
+)
+def test_a_page_that_only_tells_the_time_or_counts_is_the_same(one: str, other: str) -> None:
+    assert edits.page_version(f"{one}\n{TEXT}") == edits.page_version(f"{other}\n{TEXT}")
+    assert edits.page_version(f"{TEXT}\n{one}") == edits.page_version(f"{TEXT}\n{other}")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("12 people", "15 people"),
+        ("five days ago", "six days ago"),
+        ("Nobody", "Somebody"),
+        ("Nobody believed it.", ""),
+    ],
+)
+def test_other_words_of_a_page_are_another_version(one: str, other: str) -> None:
+    assert edits.page_version(TEXT) != edits.page_version(TEXT.replace(one, other))
+
+
+def test_a_page_may_go_back_once_and_after_that_goes_in_turns() -> None:
+    def past(*texts: str) -> list[edits.Past]:
+        return [edits.Past(version=edits.page_version(text), at=make.NOW) for text in texts]
+
+    assert edits.page_left_alone("b", "a", past("a", "b"), make.NOW + DAY) is None
+    assert edits.page_left_alone("a", "b", past("a", "b", "a"), make.NOW + DAY) is not None
+    assert edits.page_left_alone("a", "c", past("a", "b", "a"), make.NOW + DAY) is None
+    assert edits.page_left_alone("a", "b", past("a", "b", "a"), make.NOW + 40 * DAY) is None
+
+
+def test_a_page_rewritten_without_end_is_only_heard_when_it_says_something() -> None:
+    past = [edits.Past(version=str(n), at=make.NOW) for n in range(edits.REWRITES + 1)]
+    more = "Quite another paragraph stands here, with so much to say that it cannot be a counter."
+
+    assert edits.page_left_alone("a b", "a c", past, make.NOW) is not None
+    assert edits.page_left_alone("a b", f"a b {more}", past, make.NOW) is None

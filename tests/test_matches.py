@@ -147,3 +147,20 @@ def test_leaving_twice_is_harmless(store: db.Store) -> None:
         matches.leave(conn, 2, 1)
 
     assert _clusters(store) == [None, None]
+
+
+def test_an_item_may_leave_a_cluster_and_open_one_that_gets_its_number(store: db.Store) -> None:
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        make.poll(conn, source, [make.entry(1), make.entry(2), make.entry(3)])
+        lease = timedelta(minutes=5)
+        for item in visits.claim_due(conn, now=make.NOW, limit=9, owner="me", lease=lease, per_host=9):
+            visits.settle(conn, make.visit(item, make.draft("the same"), due=model.Due(at=make.NOW, reason="revisit")))
+        claimed = visits.claim_due(conn, now=make.NOW, limit=9, owner="me", lease=lease, per_host=9)
+
+        for item, words in zip(claimed, ("two of a kind", "two of a kind", "another one"), strict=True):
+            visits.settle(conn, make.visit(item, make.draft(words)))
+
+        found = conn.execute(select(tables.items.c.cluster_id).order_by(tables.items.c.id)).scalars().all()
+    assert found[0] == found[1] is not None
+    assert found[2] is None

@@ -1,5 +1,6 @@
 """The two stages over a real server, real workers and both databases: what a poll and a harvest come to, and what they survive."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -440,3 +441,39 @@ async def test_a_proxy_that_fails_is_blamed_on_no_source_and_costs_no_page(tmp_p
     assert "geheim" not in str(while_down) + str(behind.rows("SELECT * FROM polls"))
     assert {(row["state"], row["attempts"]) for row in items} == {("pending", 0)}
     assert {row["state"] for row in behind.rows("SELECT state FROM items")} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "said"),
+    [
+        ("application/pdf", b"%PDF-1.7 " + b"x" * 2991, "a PDF of 3 kB"),
+        ("image/jpeg", b"\xff\xd8\xff" + b"x" * 997, "an image of 1 kB"),
+        ("application/vnd.ms-excel", b"\xd0\xcf" + b"x" * 998, "a file of type application/vnd.ms-excel of 1 kB"),
+    ],
+)
+async def test_what_is_no_page_is_recorded_with_its_type_and_size(
+    bench: Bench, content_type: str, body: bytes, said: str
+) -> None:
+    url = bench.server.serve("/a", body, content_type=content_type)
+    bench.server.serve("/one.xml", _rss(_entry(1, url)))
+
+    await bench.round()
+
+    (item,) = bench.rows("SELECT * FROM items")
+    assert (item["state"], item["next_visit_at"]) == ("not_html", None)
+    assert said in item["state_reason"]
+    (page,) = bench.rows("SELECT * FROM pages")
+    assert page["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+async def test_a_pdf_that_is_too_large_to_fetch_says_so_too(bench: Bench) -> None:
+    url = bench.server.serve(
+        "/a", b"%PDF-1.7", content_type="application/pdf; charset=binary", content_length=str(30 << 20)
+    )
+    bench.server.serve("/one.xml", _rss(_entry(1, url)))
+
+    await bench.round()
+
+    (item,) = bench.rows("SELECT * FROM items")
+    assert item["state"] == "not_html"
+    assert item["state_reason"].startswith("the document (application/pdf, 30 MiB) is larger than 8 MiB")

@@ -116,6 +116,57 @@ def left_alone(seen: model.SeenItem, past: Sequence[Past], now: datetime, *, red
 
 
 def _significant(seen: model.SeenItem) -> bool:
-    before, after = words(seen)
+    return _telling(*words(seen))
+
+
+def _telling(before: str, after: str) -> bool:
     old, new = (set(_NUMBER.sub("", text).split()) for text in (before, after))
     return sum(map(len, new - old)) > _SIGNIFICANT
+
+
+# ----------------------------------------------------------------------------------------------------------- of pages
+
+# What stands between the paragraphs of a page and is none: the label of an advertisement, a number alone (shares, comments).
+_ADS = frozenset(
+    "advertisement advertisements ad ads sponsored anzeige werbung publicité publicidad pubblicità publicidade advertentie".split()
+)
+_LETTER = re.compile(r"[^\W\d_]")
+# A day later the 5 minutes are 24 hours: in a line that short it is a stamp, whatever the unit.
+_STAMP_WORDS = 12
+_SINCE_THEN = re.compile(
+    r"\b(?:\d+|an?|one) ?(?:s|sec|m|min|h|hr|d|w|second|minute|hour|day|week|month|year)s?\.? ago\b|\b(?:just now|yesterday)\b|"
+    r"\bvor (?:\d+|einer|einem) (?:sekunde|minute|stunde|tag|woche|monat|jahr)(?:e?n)?\b|"
+    r"\bil y a (?:\d+|une?) (?:seconde|minute|heure|jour|semaine|mois|an)s?\b|"
+    r"\bhace (?:\d+|una?) (?:segundo|minuto|hora|día|semana|mese?|año)s?\b",
+    re.IGNORECASE,
+)
+
+
+def page_version(text: str) -> str:
+    """32 hex characters that two texts of a page have in common if they differ in nothing but counters, stamps and labels."""
+    lines = (
+        _undated(line)
+        for line in text.split("\n")
+        if line.strip(" :.–-").lower() not in _ADS and _LETTER.search(_NUMBER.sub("", line))
+    )
+    return hashlib.sha256(steady("\n".join(lines)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _undated(line: str) -> str:
+    return _SINCE_THEN.sub("#", line) if len(line.split(maxsplit=_STAMP_WORDS)) <= _STAMP_WORDS else line
+
+
+def page_left_alone(old: str, new: str, past: Sequence[Past], now: datetime) -> str | None:
+    """Why another text of a page is no version of its own, in words, empty where it says nothing new; None if it is one.
+
+    The rules are those of feeds (`left_alone`); `past` are its versions until now, `old` the last one.
+    """
+    version = page_version(new)
+    if version == page_version(old):
+        return ""
+    recent = [one.version for one in past if one.version and now - one.at <= MEMORY]
+    if version in recent and len(set(recent)) < len(recent):
+        return f"its page shows {len(set(recent))} versions in turn: such changes are left alone"
+    if len(past) > REWRITES and not _telling(old, new):
+        return f"its page was rewritten more than {REWRITES} times: changes by a few characters are left alone"
+    return None

@@ -76,13 +76,20 @@ def _unstorable(exc: OSError) -> errors.FetchError:
     return errors.FetchError(said, code="storage")
 
 
+def _too_large(content_type: str, stated: str, limit: int) -> errors.TooLargeError:
+    media = markup.line(content_type.partition(";")[0].lower(), 80)
+    told = [media, decode.size(int(stated[:18]))] if stated.isascii() and stated.isdigit() else [media]
+    document = f"the document ({', '.join(filter(None, told))})" if media else "the document"
+    return errors.TooLargeError(f"{document} is larger than {decode.size(limit)}", status=200, media=media)
+
+
 async def read(
     chunks: AsyncIterator[bytes], headers: Mapping[str, str], request: model.Request, room: Room
 ) -> tuple[spool.Body, int]:
     """The decoded body and its size on the wire, each within the limit of `request`."""
     limit = request.max_bytes
-    large = errors.TooLargeError(f"the document is larger than {decode.size(limit)}", code="too_large", status=200)
     stated = headers.get("content-length", "")
+    large = _too_large(headers.get("content-type", ""), stated, limit)
     if stated.isdigit() and int(stated) > limit and not request.cut:
         raise large
     decoder = decode.Decoder(headers.get("content-encoding", ""), limit)

@@ -1,18 +1,50 @@
 """The log of what happened to items and sources: an ever growing id is the cursor for whoever follows it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
+from aggregator import model
 from aggregator.store import tables
+
+_changes = tables.changes
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What has become of a page and still holds: `fate` unless it has returned, and where it has moved to."""
+
+    fate: str | None = None
+    moved_to: str | None = None
+
+
+def standing(conn: Connection, item_ids: Sequence[int]) -> Mapping[int, Standing]:
+    """What has become of the pages of these items, of those of which anything is known."""
+    told = select(_changes.c.item_id, _changes.c.kind, _changes.c.detail).where(
+        _changes.c.item_id.in_(item_ids), _changes.c.kind.in_(tuple(model.FateKind))
+    )
+    found: dict[int, Standing] = {}
+    for item_id, kind, detail in conn.execute(told.order_by(_changes.c.id)):
+        before = found.get(item_id, Standing())
+        if kind == model.FateKind.MOVED:
+            found[item_id] = Standing(before.fate, detail)
+        else:
+            found[item_id] = Standing(None if kind == model.FateKind.RETURNED else kind, before.moved_to)
+    return found
 
 
 def tell(conn: Connection, kind: str, item_ids: Iterable[int], now: datetime) -> None:
-    """Add one row per item; `kind` is `new`, `text`, `title`, `tags`, `cluster` or `vanished`."""
+    """Add one row per item; `kind` is `new`, `text`, `title`, `tags` or `cluster`."""
     rows = [{"at": now, "kind": kind, "item_id": item_id} for item_id in item_ids]
     if rows:
         tables.add(conn, tables.changes, rows)
+
+
+def tell_fate(conn: Connection, item_id: int, fate: model.Fate, now: datetime) -> None:
+    """The same for what has become of the page of an item, in words."""
+    conn.execute(insert(_changes), {"at": now, "kind": fate.kind, "item_id": item_id, "detail": fate.detail})
 
 
 def tell_of_source(conn: Connection, kind: str, source_id: int, now: datetime, detail: str) -> None:

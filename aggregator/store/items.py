@@ -8,9 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Insert,
     RowMapping,
-    Table,
     and_,
     bindparam,
     delete,
@@ -32,18 +30,6 @@ _TIMELY = (model.DiscoveredBy.FEED, model.DiscoveredBy.PUSH)
 _MOST_OF_A_DATE = 50
 # Rows take several times the room of what they are made of: so many are made, and sent, at a time.
 _AT_ONCE = 1_000
-
-
-def insert_new(conn: Connection, table: Table) -> Insert:
-    """INSERT … ON CONFLICT DO NOTHING in the connection's dialect."""
-    return _insert_new(conn.dialect.name, table)
-
-
-@lru_cache
-def _insert_new(dialect: str, table: Table) -> Insert:
-    if dialect == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
-    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 # ------------------------------------------------------------------------------------------------------- knowing

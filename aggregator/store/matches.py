@@ -36,6 +36,8 @@ def place_exact(
     joined = min((twin_cluster for _, twin_cluster in twins if twin_cluster is not None), default=None)
     if cluster_id is not None and cluster_id != joined:
         leave(conn, item_id, cluster_id)
+        # A new cluster may get the number of one that this has dissolved.
+        cluster_id = None
     if not twins:
         return None
     if joined is None:

@@ -1,7 +1,7 @@
 """The versions of items: which edits are one, and writing them down with what they changed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, and_, bindparam, insert, select, 
 
 from aggregator import markup, model
 from aggregator.feed import edits
-from aggregator.store import changes, tables
+from aggregator.store import changes, pages, tables
 
 _items, _sightings, _revisions = tables.items, tables.sightings, tables.revisions
 
@@ -118,3 +118,79 @@ def follow(conn: Connection, source_id: int, seen: Sequence[model.SeenItem], now
         _sightings.c.item_id == bindparam("of"), _sightings.c.source_id == source_id, _sightings.c.note.is_(None)
     )
     conn.execute(update(_sightings).where(mine).values(note=bindparam("said")), notes)
+
+
+# ----------------------------------------------------------------------------------------------------------- of pages
+
+# States in which an item has a text that may be compared with the next one.
+_SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a visit's text is: a version of its own (`revised`), or one that is left `alone`, and why that is worth saying."""
+
+    revised: bool = False
+    alone: bool = False
+    said: str | None = None
+
+
+def of_visit(conn: Connection, visit: model.Visit, draft: model.Draft) -> Judged:
+    """A revision, if the item had a text from the same kind of place and it now has other words; of a copy that is read anew, whatever
+    place it was from."""
+    item = visit.item
+    origin, before = _origin(draft.extractor), _origin(item.extractor)
+    comparable = item.state in _SETTLED and visit.state in _SETTLED and item.extractor is not None and origin == before
+    if visit.reread:
+        comparable, origin = item.extractor is not None, "reextract"
+    # What is cut from now on is no change of the article.
+    old, old_hash = (item.text, item.text_hash) if draft.before_hash is None else (draft.before, draft.before_hash)
+    if draft.text_hash == old_hash or not comparable:
+        new = item.state not in _SETTLED if visit.reread else item.state == model.ItemState.PENDING
+        if new and visit.state in _SETTLED:
+            changes.tell(conn, "text", [item.id], visit.at)
+        return Judged()
+    if origin == "reextract" and edits.page_version(old or "") == edits.page_version(draft.text):
+        return Judged()
+    if origin == "page":
+        said = edits.page_left_alone(old or "", draft.text, _past_of_page(conn, item, visit.at), visit.at)
+        if said is not None:
+            return Judged(alone=True, said=said or None)
+    if origin == "page" and _read_anew(conn, visit, draft):
+        origin = "reextract"
+    keep_originals(conn, [item.id])
+    text = {"text": draft.text, "text_hash": draft.text_hash}
+    if origin == "feed" and (version := _same_edit(conn, item)) is not None:
+        conn.execute(update(_revisions).where(_revisions.c.id == version).values(text))
+    else:
+        added, removed = markup.changed_words(old or "", draft.text)
+        told = {"title": item.title, "summary": item.summary, "what": "text", "added": added, "removed": removed}
+        conn.execute(insert(_revisions).values(item_id=item.id, at=visit.at, origin=origin, **told, **text))
+    changes.tell(conn, "text", [item.id], visit.at)
+    return Judged(revised=True)
+
+
+def _read_anew(conn: Connection, visit: model.Visit, draft: model.Draft) -> bool:
+    """Whether the page is as it was, so that other words are the doing of another version of the engine."""
+    page, item = visit.page, visit.item
+    return draft.extractor != item.extractor and page is not None and pages.known(conn, item.id, page.sha256)
+
+
+def _past_of_page(conn: Connection, item: model.Item, now: datetime) -> Sequence[edits.Past]:
+    """The texts that the page has had, the present one last; of an item that never changed it is the only one."""
+    mine = (_revisions.c.item_id == item.id) & (_revisions.c.origin != "feed") & _revisions.c.text.is_not(None)
+    rows = conn.execute(select(_revisions.c.text, _revisions.c.at).where(mine).order_by(_revisions.c.id)).all()
+    past = [edits.Past(version=edits.page_version(row.text), at=row.at) for row in rows]
+    return past or [edits.Past(version=edits.page_version(item.text or ""), at=now)]
+
+
+def _same_edit(conn: Connection, item: model.Item) -> int | None:
+    """The last revision, if it is the edit of the feed's content that this text was made of."""
+    last = select(_revisions).where(_revisions.c.item_id == item.id).order_by(_revisions.c.id.desc()).limit(1)
+    row = conn.execute(last).mappings().one()
+    same = row["what"] != "first" and row["content"] == item.content and row["text_hash"] == item.text_hash
+    return int(row["id"]) if same else None
+
+
+def _origin(extractor: str | None) -> str:
+    return "feed" if extractor == "feed" else "page"

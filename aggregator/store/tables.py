@@ -1,9 +1,8 @@
 """What is stored: one set of tables for SQLite and Postgres. `docs/schema.md` says what each column means."""
 
 import json
-import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -14,8 +13,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -26,7 +23,6 @@ from sqlalchemy import (
     Table,
     TableClause,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     any_,
     bindparam,
@@ -43,6 +39,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from aggregator.store import moments
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -52,40 +50,7 @@ metadata = MetaData(
     }
 )
 
-_SECONDS = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)")
-
-
-class UTCTime(TypeDecorator[datetime]):
-    """An aware UTC datetime of whole seconds: `timestamptz` on Postgres, `2025-09-18T22:59:00Z` on SQLite, which sorts."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        return _sorting(value) if dialect.name == "sqlite" else value.astimezone(UTC).replace(microsecond=0)
-
-    def process_result_value(self, value: Any, _dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if isinstance(value, datetime):
-            return value.astimezone(UTC)
-        # Operators may have written such a column by hand, in any form SQLite understands: read what sorts.
-        if found := _SECONDS.match(value):
-            return datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00")
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
-
-
-@lru_cache(maxsize=4096)
-def _sorting(moment: datetime) -> str:
-    """Four digits of a year first, so that texts sort as times do. An item has eight times, most of them the same."""
-    return f"{moment.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat()}Z"
-
-
+UTCTime = moments.UTCTime
 # SQLite makes rowid aliases of INTEGER PRIMARY KEY only; Postgres's integer has 32 bits.
 Id = BigInteger().with_variant(Integer, "sqlite")
 Json = JSON().with_variant(JSONB, "postgresql")
@@ -227,6 +192,7 @@ items = Table(
     Column("text", Text),
     Column("text_hash", Text),
     Column("word_count", Integer),
+    Column("boilerplate", Text),
     Column("extractor", Text),
     Column("state", Text, nullable=False),
     Column("state_reason", Text),
@@ -348,6 +314,29 @@ item_tags = Table(
     Column("origin", Text, nullable=False),
     Column("score", Float, nullable=False),
     Index(None, "tag", "kind"),
+)
+
+paragraphs = Table(
+    "paragraphs",
+    metadata,
+    _reference("items.id", name="item_id", primary_key=True),
+    Column("hash", BigInteger, primary_key=True, autoincrement=False),
+    _reference("sources.id", name="source_id"),
+    Column("at", UTCTime, nullable=False),
+    Index(None, "source_id", "hash"),
+)
+
+boilerplate = Table(
+    "boilerplate",
+    metadata,
+    _reference("sources.id", name="source_id", primary_key=True),
+    Column("hash", BigInteger, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("learned_at", UTCTime, nullable=False),
+    # NULL while texts that are older hold it.
+    Column("cut_at", UTCTime),
+    Index(None, "cut_at"),
 )
 
 enclosures = Table(
@@ -473,7 +462,7 @@ def given(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> 
 
 
 def _zoned(moment: datetime | None) -> str | None:
-    return _sorting(moment) if moment is not None else None
+    return moments.sorting(moment) if moment is not None else None
 
 
 def unclaimed(claimed: Table, now: datetime) -> ColumnElement[bool]:

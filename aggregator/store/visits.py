@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Update, bindparam, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select, update
 
-from aggregator import errors, markup, model
-from aggregator.store import changes, items, matches, revisions, tables, tags
+from aggregator import errors, model
+from aggregator.store import boilerplate, changes, matches, pages, revisions, tables, tags
 
-_items, _pages, _revisions = tables.items, tables.pages, tables.revisions
+_items = tables.items
 
 # States in which an item has a text that may be compared with the next one.
 _SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
@@ -53,7 +53,7 @@ def claim_due(
     if not ids:
         return ()
     conn.execute(update(_items).where(_items.c.id.in_(ids)).values(lease_owner=owner, lease_until=now + lease))
-    return _claimed(conn, ids)
+    return claimed(conn, ids)
 
 
 def _pageless(conn: Connection, now: datetime, limit: int, names: Collection[str]) -> list[int]:
@@ -88,41 +88,39 @@ def _fair(shown: Sequence[Any], limit: int, per_host: int, crowded: set[str]) ->
     return [*itertools.chain.from_iterable(turns), *free][:limit]
 
 
-def _claimed(conn: Connection, ids: Sequence[int]) -> tuple[model.Item, ...]:
+def claimed(conn: Connection, ids: Sequence[int]) -> tuple[model.Item, ...]:
+    """These items, as they are handed to whoever has claimed them."""
     named = select(_items, tables.sources.c.name.label("source")).join_from(_items, tables.sources)
     rows = conn.execute(named.where(_items.c.id.in_(ids)).order_by(_items.c.id)).mappings().all()
     # After its feed changed an item its text and tags are made anew, so its page is asked for without conditions.
-    latest = _validators(
-        conn, [row["id"] for row in rows if row["state"] in _SETTLED and row["visited_at"] is not None]
-    )
-    return tuple(_item(row, latest.get(row["id"])) for row in rows)
+    read = [row for row in rows if row["state"] in _SETTLED]
+    latest = pages.validators(conn, [row["id"] for row in read if row["visited_at"] is not None])
+    standing = changes.standing(conn, [row["id"] for row in read])
+    learned = boilerplate.learned(conn, {row["source_id"] for row in rows})
+    return tuple(item(row, learned, latest.get(row["id"]), standing.get(row["id"])) for row in rows)
 
 
-def _item(row: RowMapping, validators: model.Validators | None) -> model.Item:
+def item(
+    row: RowMapping,
+    learned: Mapping[int, frozenset[int]],
+    validators: model.Validators | None = None,
+    became: changes.Standing | None = None,
+) -> model.Item:
+    """A row of items with the name of its source."""
+    became = became or changes.Standing()
     same = (
         "id url title source_id source state state_reason first_seen_at lease_owner summary content language image published_at date_source attempts "
-        "text text_hash extractor cluster_id"
+        "text text_hash extractor cluster_id boilerplate"
     ).split()
     return model.Item(
         **{key: row[key] for key in same},
         authors=tuple(row["authors"]),
         categories=tuple(row["categories"]),
+        learned=learned.get(row["source_id"], frozenset()),
         validators=validators or model.Validators(),
+        fate=became.fate,
+        moved_to=became.moved_to,
     )
-
-
-def _validators(conn: Connection, ids: Sequence[int]) -> Mapping[int, model.Validators]:
-    """What the servers last sent with the kept pages of these items."""
-    if not ids:
-        return {}
-    newest = select(func.max(_pages.c.id)).where(_pages.c.item_id.in_(ids)).group_by(_pages.c.item_id)
-    rows = conn.execute(select(_pages.c.item_id, _pages.c.url, _pages.c.headers).where(_pages.c.id.in_(newest)))
-    return {
-        row.item_id: model.Validators(
-            url=row.url, etag=row.headers.get("etag"), last_modified=row.headers.get("last-modified")
-        )
-        for row in rows
-    }
 
 
 # ------------------------------------------------------------------------------------------------------- settling
@@ -135,34 +133,40 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
     meanwhile and wants it visited anew.
     """
     item, draft = visit.item, visit.draft
-    if conn.execute(_HOLDER, {"of": item.id}).scalar_one() != item.lease_owner:
+    # Those that were written just before, in the same transaction, may have changed its cluster.
+    holder, cluster_id = conn.execute(_HOLDER, {"of": item.id}).one()
+    if holder != item.lease_owner:
         raise errors.ConflictError(f"item {item.id} changed while it was visited", code="superseded")
     values: dict[str, Any] = {
         "state": visit.state,
         "state_reason": visit.reason,
-        "attempts": visit.attempts,
-        "next_visit_at": visit.due.at if visit.due else None,
-        "visited_at": visit.at,
         "lease_owner": None,
         "lease_until": None,
     }
-    revised = False
+    if not visit.reread:
+        planned = visit.due.at if visit.due else None
+        values |= {"attempts": visit.attempts, "next_visit_at": planned, "visited_at": visit.at}
+    judged = revisions.Judged()
     if draft is not None:
-        revised = _revise(conn, visit, draft)
-        values |= _texts(visit, draft)
-    if visit.state != item.state or revised:
+        judged = revisions.of_visit(conn, visit, draft)
+        values |= _texts(visit, draft, text=not judged.alone)
+        values["state_reason"] = visit.reason or judged.said
+    if visit.fate is not None:
+        changes.tell_fate(conn, item.id, visit.fate, visit.at)
+    if visit.state != item.state or judged.revised or visit.fate is not None:
         values["changed_at"] = visit.at
     conn.execute(_settling(tuple(values)), {"of": item.id, **{f"to_{key}": value for key, value in values.items()}})
     if visit.page is not None:
-        _keep_page(conn, item.id, visit.page)
-    cluster_id = item.cluster_id
+        pages.keep(conn, item.id, visit.page)
     if draft is not None:
+        boilerplate.learn(conn, item, draft, visit.at)
         tags.write(conn, item.id, draft.tags, visit.at)
+        stored = item.text_hash if judged.alone else draft.text_hash
         cluster_id = matches.place_exact(
             conn,
             item_id=item.id,
-            text_hash=draft.text_hash if visit.state in _SETTLED else None,
-            cluster_id=item.cluster_id,
+            text_hash=stored if visit.state in _SETTLED else None,
+            cluster_id=cluster_id,
             now=visit.at,
         )
     return model.HarvestReport(
@@ -171,17 +175,17 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
         source=item.source,
         at=visit.at,
         state=visit.state,
-        reason=visit.reason,
+        reason=values["state_reason"],
         words=draft.word_count if draft else 0,
         attempts=visit.attempts,
         due=visit.due,
-        revised=revised,
+        revised=judged.revised,
         cluster_id=cluster_id,
     )
 
 
 # Built once: to put a statement together takes longer than to run it.
-_HOLDER = select(_items.c.lease_owner).where(_items.c.id == bindparam("of")).with_for_update()
+_HOLDER = select(_items.c.lease_owner, _items.c.cluster_id).where(_items.c.id == bindparam("of")).with_for_update()
 
 
 @lru_cache(maxsize=64)
@@ -191,14 +195,11 @@ def _settling(keys: tuple[str, ...]) -> Update:
     return update(_items).where(_items.c.id == bindparam("of")).values(columns)
 
 
-def _texts(visit: model.Visit, draft: model.Draft) -> dict[str, Any]:
+def _texts(visit: model.Visit, draft: model.Draft, *, text: bool) -> dict[str, Any]:
+    """What a draft brings: its `text`, unless that is left alone, and what the feed left out."""
     item = visit.item
-    values: dict[str, Any] = {
-        "text": draft.text,
-        "text_hash": draft.text_hash,
-        "word_count": draft.word_count,
-        "extractor": draft.extractor,
-    }
+    names = ("text", "text_hash", "word_count", "boilerplate", "extractor") if text else ()
+    values: dict[str, Any] = {name: getattr(draft, name) for name in names}
     # What the feed said stands; the page fills what the feed left out.
     if not item.title and draft.title:
         values["title"] = draft.title
@@ -216,51 +217,6 @@ def _texts(visit: model.Visit, draft: model.Draft) -> dict[str, Any]:
     ):
         values |= {"published_at": draft.published_at, "date_source": model.DateSource.PAGE}
     return values
-
-
-def _revise(conn: Connection, visit: model.Visit, draft: model.Draft) -> bool:
-    """A revision, if the item had a text from the same kind of place and it now has other words."""
-    item = visit.item
-    origin, before = _origin(draft.extractor), _origin(item.extractor)
-    comparable = item.state in _SETTLED and visit.state in _SETTLED and item.extractor is not None and origin == before
-    if draft.text_hash == item.text_hash or not comparable:
-        if item.state == model.ItemState.PENDING and visit.state in _SETTLED:
-            changes.tell(conn, "text", [item.id], visit.at)
-        return False
-    revisions.keep_originals(conn, [item.id])
-    added, removed = markup.changed_words(item.text or "", draft.text)
-    text = {"text": draft.text, "text_hash": draft.text_hash}
-    if origin == "feed" and (version := _same_edit(conn, item)) is not None:
-        conn.execute(update(_revisions).where(_revisions.c.id == version).values(text))
-    else:
-        told = {
-            "title": item.title,
-            "summary": item.summary,
-            "what": "text",
-            "added": added,
-            "removed": removed,
-            **text,
-        }
-        conn.execute(insert(_revisions).values(item_id=item.id, at=visit.at, origin=origin, **told))
-    changes.tell(conn, "text", [item.id], visit.at)
-    return True
-
-
-def _same_edit(conn: Connection, item: model.Item) -> int | None:
-    """The last revision, if it is the edit of the feed's content that this text was made of."""
-    last = select(_revisions).where(_revisions.c.item_id == item.id).order_by(_revisions.c.id.desc()).limit(1)
-    row = conn.execute(last).mappings().one()
-    same = row["what"] != "first" and row["content"] == item.content and row["text_hash"] == item.text_hash
-    return int(row["id"]) if same else None
-
-
-def _origin(extractor: str | None) -> str:
-    return "feed" if extractor == "feed" else "page"
-
-
-def _keep_page(conn: Connection, item_id: int, page: model.PageCopy) -> None:
-    row = {key: getattr(page, key) for key in ("at", "url", "status", "body", "sha256")}
-    conn.execute(items.insert_new(conn, _pages), {"item_id": item_id, "headers": dict(page.headers), **row})
 
 
 # ------------------------------------------------------------------------------------------------------- counting

@@ -1,0 +1,172 @@
+"""The kept pages on the command line: read anew by the present engine, and written out for other tools."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from aggregator import __version__, daemon, errors, reextract, terminal
+from aggregator.store import db, pages
+from aggregator.terminal import DEFAULT, SOME_FAILED, STOPPED, ConfigFile, Json, err, out
+
+export_commands = typer.Typer(help="The corpus for other tools.", no_args_is_help=True)
+
+# A page has some 100 kB, 8 MiB at most: so many are in memory at a time.
+_TOGETHER = 16
+
+Sources = Annotated[list[str] | None, typer.Option("--source", help="Only items of this source; may be given again.")]
+Since = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only items published on this day or later.")
+]
+
+
+def reread(
+    *,
+    source: Sources = None,
+    state: Annotated[str | None, typer.Option(help="Only items in this state, such as ok or blocked.")] = None,
+    since: Since = None,
+    extractor: Annotated[
+        str | None, typer.Option(help="Only texts of an extractor whose name begins so, such as 'trafilatura 2.0'.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also texts that the present extractor has made.")] = False,
+    config_file: ConfigFile = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Read the kept pages anew with the present extractor: texts, tags and clusters follow; a text that is another now is a revision
+    of origin  reextract.
+
+    Nobody is asked, nothing is fetched, and it may run beside the daemon. What was stopped goes on at the next call, for what the
+    present extractor has made is skipped. Exit code 1 if a copy could not be read, or an item was in the daemon's hands.
+    """
+    settings = terminal.settings(config_file)
+    begins = since.replace(tzinfo=UTC) if since is not None else None
+    choice = reextract.chosen(settings, source or (), state=state, since=begins, extractor=extractor)
+    begun: list[reextract.Begun] = []
+    done: list[reextract.Reread] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
+        task = bar.add_task("pages", total=None)
+
+        def on_begun(one: reextract.Begun) -> None:
+            begun.append(one)
+            bar.update(task, total=one.total)
+
+        def on_reread(one: reextract.Reread) -> None:
+            done.append(one)
+            bar.update(task, advance=1)
+
+        busy = daemon.reread(settings, choice, on_begun, on_reread, everything=everything)
+    counts = _counts(done) | {"busy": busy or 0}
+    if as_json:
+        told = {"extractor": begun[0].engine if begun else None, "finished": busy is not None, **counts}
+        terminal.as_json(told | {"items": [asdict(one) for one in done if one.revised or one.error]})
+    else:
+        said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "revised")
+        out.print(f"{len(done):,} pages read by {begun[0].engine if begun else 'nobody'}: {said}", highlight=False)
+    if busy is None:
+        raise typer.Exit(STOPPED)
+    if busy or counts["failed"]:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _counts(done: list[reextract.Reread]) -> dict[str, int]:
+    """How many are revised, unchanged, kept as they were, failed."""
+
+    def kind(one: reextract.Reread) -> str:
+        return "failed" if one.error else "kept" if one.kept else "revised" if one.revised else "unchanged"
+
+    found = Counter(map(kind, done))
+    return {name: found[name] for name in ("revised", "unchanged", "kept", "failed")}
+
+
+@export_commands.command("warc")
+def export_warc(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; compressed if it ends in .gz.")],
+    source: Sources = None,
+    since: Since = None,
+    config_file: ConfigFile = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Write the kept pages as WARC/1.1: one response record for each, with its SHA-256, its date and the address that it came from.
+
+    FILE appears, or is replaced, when it is whole. Exit code 1 if a copy is damaged; it is left out. Needs the library warcio (pip
+    install 'aggregator[warc]').
+    """
+    settings = terminal.settings(config_file)
+    begins = since.replace(tzinfo=UTC) if since is not None else None
+    choice = reextract.chosen(settings, source or (), state=None, since=begins, extractor=None)
+    with terminal.reading(config_file) as store, _replacing(file) as out_file:
+        written, damaged = _write_warc(store, choice, out_file, file.name)
+    for url, said in damaged:
+        err.print(escape(f"{url}: {said}"), style="red", highlight=False, soft_wrap=True)
+    if as_json:
+        told = [{"url": url, "error": said} for url, said in damaged]
+        terminal.as_json({"file": str(file), "pages": written, "bytes": file.stat().st_size, "damaged": told})
+    else:
+        out.print(f"{written:,} pages in {file}", highlight=False, soft_wrap=True)
+    if damaged:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _write_warc(
+    store: db.Store, choice: pages.Choice, out_file: BinaryIO, name: str
+) -> tuple[int, list[tuple[str, str]]]:
+    """Returns how many pages were written, and which could not be, and why."""
+    try:
+        # Imported where it is needed: the library is an extra.
+        from aggregator import warc
+    except ModuleNotFoundError as exc:
+        raise errors.ConfigError("WARC needs the library warcio: pip install 'aggregator[warc]'") from exc
+    software = f"aggregator {__version__}"
+    writer = warc.Writer(out_file, name=name, software=software, compress=name.endswith(".gz"))
+    written, damaged = 0, []
+    for one in _copies(store, choice):
+        try:
+            writer.add(one.page, {"WARC-Aggregator-Item": str(one.item_id), "WARC-Aggregator-Source": one.source})
+        except errors.ExtractError as exc:
+            damaged.append((one.page.url, str(exc)))
+        else:
+            written += 1
+    return written, damaged
+
+
+def _copies(store: db.Store, choice: pages.Choice) -> Iterator[pages.Copy]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
+        with store.read() as conn:
+            task = bar.add_task("pages", total=pages.count(conn, choice))
+        after = 0
+        while True:
+            # Short transactions: a long one would keep SQLite's log from being shortened.
+            with store.read() as conn:
+                found = pages.copies(conn, choice, after=after, limit=_TOGETHER)
+            if not found:
+                return
+            yield from found
+            bar.update(task, advance=len(found))
+            after = found[-1].id
+
+
+@contextmanager
+def _replacing(file: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of `file` once it is whole. Raises ConfigError if it cannot be written."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        with part.open("wb") as opened:
+            yield opened
+            opened.flush()
+            os.fsync(opened.fileno())
+        part.replace(file)
+    except OSError as exc:
+        raise errors.ConfigError(f"cannot write {file}: {exc.strerror or exc}") from exc
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""What became of a page that was read before: vanished, moved, behind a paywall, returned. Pure."""
+
+from urllib.parse import urlsplit
+
+from aggregator import errors, model
+from aggregator.feed import identity
+
+# Somebody took it away. A 410 says so on purpose, the others may be a mishap until they are seen again.
+_AT_ONCE = frozenset({"gone", "http_410"})
+_GONE = _AT_ONCE | {"http_404", "http_451", "front_page"}
+_PAID = frozenset({"http_402"})
+
+
+def front_page(item: model.Item, response: model.Response) -> errors.FetchError | None:
+    """The error that it is, if the page of an article now leads to the front page of its site: what removed articles often do."""
+    asked, came = urlsplit(item.url or ""), urlsplit(response.url)
+    if item.text is None or _bare(asked.path, asked.query) or not _bare(came.path, came.query):
+        return None
+    said = f"its address now leads to the front page of {identity.host_of(response.url)}"
+    return errors.FetchError(said, code="front_page", url=response.url)
+
+
+def _bare(path: str, query: str) -> bool:
+    return path in ("", "/") and not query
+
+
+def of_failure(item: model.Item, error: errors.AggregatorError, *, given_up: bool) -> model.Fate | None:
+    """What a visit in vain tells of a page that was read before. `given_up`: it was in vain as often as it is tried."""
+    if error.code in _GONE and (given_up or error.code in _AT_ONCE):
+        return _new(item, model.FateKind.VANISHED, str(error))
+    return _new(item, model.FateKind.PAYWALLED, str(error)) if error.code in _PAID else None
+
+
+def of_wall(item: model.Item, draft: model.Draft) -> model.Fate | None:
+    """What a page without an article tells of one that had it."""
+    return _new(item, model.FateKind.PAYWALLED, draft.reason) if draft.state == model.ItemState.PAYWALLED else None
+
+
+def of_answer(item: model.Item, response: model.Response | None) -> model.Fate | None:
+    """What a page that was read again tells: that it is back, or that it has moved for good.
+
+    It has moved where a permanent redirect leads to another article than before; where the last copy came from tells what was
+    before, so without kept copies nothing is said.
+    """
+    if item.fate is not None:
+        return model.Fate(kind=model.FateKind.RETURNED, detail="its page can be read again")
+    if response is None or not item.url or not item.validators.url:
+        return None
+    known = {identity.url_key(url) for url in (item.url, item.validators.url, item.moved_to) if url}
+    to = response.permanent_url
+    return None if identity.url_key(to) in known else model.Fate(kind=model.FateKind.MOVED, detail=to)
+
+
+def _new(item: model.Item, kind: model.FateKind, detail: str | None) -> model.Fate | None:
+    return None if item.fate == kind else model.Fate(kind=kind, detail=detail or "")
+
+
+def said(item: model.Item, fate: model.Fate | None) -> str | None:
+    """For `items.state_reason`: what has become of the page of an item whose text is kept; None if nothing has."""
+    kind = fate.kind if fate else item.fate
+    if kind in (model.FateKind.VANISHED, model.FateKind.PAYWALLED):
+        if fate is None:
+            return item.state_reason
+        became = "its page has vanished" if kind == model.FateKind.VANISHED else "its page is behind a paywall now"
+        return f"{became}: {fate.detail}; the text of an earlier visit is kept"
+    to = fate.detail if fate and fate.kind == model.FateKind.MOVED else item.moved_to
+    return f"its page has moved for good to {to}" if to else None

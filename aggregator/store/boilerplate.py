@@ -1,0 +1,90 @@
+"""The paragraphs that a source puts into many of its articles: remembering what its articles consist of, and what recurs."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, delete, func, select, update
+
+from aggregator import boilerplate, model
+from aggregator.store import tables
+
+_paragraphs, _boilerplate = tables.paragraphs, tables.boilerplate
+
+# What recurs does so within this time.
+_REMEMBERED = timedelta(days=90)
+_SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
+
+# Built once: to put a statement together takes longer than to run it.
+_MINE = _paragraphs.c.source_id == bindparam("source"), _paragraphs.c.hash.in_(bindparam("hashes", expanding=True))
+_OTHERS = select(_paragraphs.c.item_id, _paragraphs.c.hash).where(*_MINE, _paragraphs.c.item_id != bindparam("of"))
+_SIZES = (
+    select(_paragraphs.c.item_id, func.count())
+    .where(_paragraphs.c.item_id.in_(bindparam("items", expanding=True)))
+    .group_by(_paragraphs.c.item_id)
+)
+_ARTICLES = select(func.count(_paragraphs.c.item_id.distinct())).where(_paragraphs.c.source_id == bindparam("source"))
+_REOPEN = (
+    update(_boilerplate)
+    .where(
+        _boilerplate.c.source_id == bindparam("source"),
+        _boilerplate.c.hash.in_(bindparam("hashes", expanding=True)),
+        _boilerplate.c.cut_at.is_not(None),
+    )
+    .values(cut_at=None)
+)
+
+
+def learned(conn: Connection, source_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
+    """The hashes of the paragraphs that each of these sources is known for."""
+    found: dict[int, set[int]] = {}
+    known = select(_boilerplate.c.source_id, _boilerplate.c.hash).where(_boilerplate.c.source_id.in_(source_ids))
+    for row in conn.execute(known):
+        found.setdefault(row.source_id, set()).add(row.hash)
+    return {source: frozenset(hashes) for source, hashes in found.items()}
+
+
+def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime) -> None:
+    """Remember what the article consists of, and learn what recurs by now. The same articles in another order teach the same, but
+    for what is rare: once learned, a paragraph stays so."""
+    if not draft.paragraphs or draft.state not in _SETTLED:
+        return
+    # Sorted, so that two writers that meet wait for each other in one direction only.
+    rows = [
+        {"item_id": item.id, "hash": paragraph, "source_id": item.source_id, "at": now}
+        for paragraph in sorted(draft.paragraphs)
+    ]
+    tables.add(conn, _paragraphs, rows, anew=True)
+    mine = {"source": item.source_id, "hashes": draft.paragraphs}
+    # Learned between the draft and now: this text, too, is still to be cut.
+    conn.execute(_REOPEN, mine)
+    others: dict[int, set[int]] = {}
+    for row in conn.execute(_OTHERS, {**mine, "of": item.id}):
+        others.setdefault(row.item_id, set()).add(row.hash)
+    if len(others) < 2:
+        return
+    sizes = {row[0]: row[1] for row in conn.execute(_SIZES, {"items": sorted(others)})}
+    articles = conn.execute(_ARTICLES, {"source": item.source_id}).scalar_one()
+    found = boilerplate.recurring(draft.paragraphs, others, sizes, articles)
+    if found:
+        _write(conn, item.source_id, draft.text, found, now)
+
+
+def _write(conn: Connection, source_id: int, text: str, found: Mapping[int, int], now: datetime) -> None:
+    lines = {boilerplate.hashed(line): line for line in boilerplate.paragraphs(text)}
+    rows = [
+        {
+            "source_id": source_id,
+            "hash": paragraph,
+            "text": lines[paragraph],
+            "items": found[paragraph],
+            "learned_at": now,
+        }
+        for paragraph in sorted(found)
+    ]
+    tables.add(conn, _boilerplate, rows, anew=True)
+
+
+def forget(conn: Connection, now: datetime) -> int:
+    """Drop what articles consisted of that are too old to teach anything; returns how many paragraphs that were."""
+    old = delete(_paragraphs).where(_paragraphs.c.at < now - _REMEMBERED)
+    return conn.execute(old).rowcount

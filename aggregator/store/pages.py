@@ -1,0 +1,117 @@
+"""The fetched pages that are kept as evidence, and which items' pages somebody asks for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select, update
+
+from aggregator import model
+from aggregator.store import tables
+
+_pages, _items, _sources = tables.pages, tables.items, tables.sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which items: all that fulfil every condition that is given. `since` is of publication, `extractor` how its name begins;
+    `but` leaves out those whose text that extractor has made."""
+
+    sources: tuple[str, ...] = ()
+    state: str | None = None
+    since: datetime | None = None
+    extractor: str | None = None
+    but: str | None = None
+
+
+def chosen(choice: Choice) -> list[ColumnElement[bool]]:
+    """The conditions on items that it names."""
+    found: list[ColumnElement[bool]] = []
+    if choice.sources:
+        found.append(_items.c.source_id.in_(select(_sources.c.id).where(_sources.c.name.in_(choice.sources))))
+    if choice.state is not None:
+        found.append(_items.c.state == choice.state)
+    if choice.since is not None:
+        found.append(_items.c.published_at >= choice.since)
+    if choice.extractor is not None:
+        found.append(_items.c.extractor.startswith(choice.extractor, autoescape=True))
+    if choice.but is not None:
+        found.append(or_(_items.c.extractor.is_(None), _items.c.extractor != choice.but))
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------ keeping
+
+
+def keep(conn: Connection, item_id: int, page: model.PageCopy) -> None:
+    """The same bytes once per item. Where a page has gone back to bytes that it had before, they are the last copy again."""
+    told = {key: getattr(page, key) for key in ("at", "url", "status", "body", "sha256")}
+    row = told | {"headers": dict(page.headers)}
+    # The item is this visit's alone, so nobody adds a copy of it in between.
+    if not known(conn, item_id, page.sha256):
+        conn.execute(insert(_pages), {"item_id": item_id, **row})
+        return
+    mine = _pages.c.item_id == item_id
+    last = select(_pages.c.sha256).where(mine).order_by(_pages.c.at.desc(), _pages.c.id.desc()).limit(1)
+    if conn.execute(last).scalar_one() != page.sha256:
+        conn.execute(update(_pages).where(mine, _pages.c.sha256 == page.sha256).values(row))
+
+
+def known(conn: Connection, item_id: int, sha256: str) -> bool:
+    """Whether these bytes are kept already."""
+    same = select(_pages.c.id).where(_pages.c.item_id == item_id, _pages.c.sha256 == sha256)
+    return conn.execute(same).first() is not None
+
+
+def validators(conn: Connection, item_ids: Sequence[int]) -> Mapping[int, model.Validators]:
+    """What the servers last sent with the kept pages of these items."""
+    if not item_ids:
+        return {}
+    copies = select(_pages.c.item_id, _pages.c.url, _pages.c.headers).where(_pages.c.item_id.in_(item_ids))
+    # The last of an item counts.
+    return {
+        row.item_id: model.Validators(
+            url=row.url, etag=row.headers.get("etag"), last_modified=row.headers.get("last-modified")
+        )
+        for row in conn.execute(copies.order_by(_pages.c.at, _pages.c.id))
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------- exporting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A copy with whose it is."""
+
+    id: int
+    item_id: int
+    source: str
+    page: model.PageCopy
+
+
+def count(conn: Connection, choice: Choice) -> int:
+    """How many copies there are of the pages of these items."""
+    found = select(func.count()).select_from(_pages).join(_items, _items.c.id == _pages.c.item_id)
+    return int(conn.execute(found.where(*chosen(choice))).scalar_one())
+
+
+def copies(conn: Connection, choice: Choice, *, after: int, limit: int) -> Sequence[Copy]:
+    """The next of them, by their ids."""
+    rows = (
+        select(_pages, _sources.c.name.label("source"))
+        .join(_items, _items.c.id == _pages.c.item_id)
+        .join(_sources, _sources.c.id == _items.c.source_id)
+        .where(_pages.c.id > after, *chosen(choice))
+        .order_by(_pages.c.id)
+        .limit(limit)
+    )
+    return [
+        Copy(id=row["id"], item_id=row["item_id"], source=row["source"], page=copy(row))
+        for row in conn.execute(rows).mappings()
+    ]
+
+
+def copy(row: RowMapping) -> model.PageCopy:
+    """A row of pages."""
+    return model.PageCopy(**{name: row[name] for name in ("at", "url", "status", "headers", "body", "sha256")})

@@ -1,0 +1,88 @@
+"""Texts that hold paragraphs which their source became known for after they were stored, and their correction. Never a revision: it is
+not the article that changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, bindparam, delete, exists, select, update
+
+from aggregator import model
+from aggregator.store import boilerplate, matches, tables, tags, visits
+
+_items, _paragraphs, _boilerplate, _revisions = tables.items, tables.paragraphs, tables.boilerplate, tables.revisions
+_SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
+_HELD = and_(_paragraphs.c.source_id == _boilerplate.c.source_id, _paragraphs.c.hash == _boilerplate.c.hash)
+
+# Built once: to put a statement together takes longer than to run it.
+_CORRECT = (
+    update(_items)
+    .where(_items.c.id == bindparam("of"), _items.c.text_hash == bindparam("old"))
+    .values(
+        text=bindparam("to_text"),
+        text_hash=bindparam("to_hash"),
+        word_count=bindparam("to_words"),
+        boilerplate=bindparam("to_boilerplate"),
+        changed_at=bindparam("now", type_=_items.c.changed_at.type),
+    )
+)
+_LATEST = (
+    update(_revisions)
+    .where(_revisions.c.item_id == bindparam("of"), _revisions.c.text_hash == bindparam("old"))
+    .values(text=bindparam("to_text"), text_hash=bindparam("to_hash"))
+)
+
+
+def due(conn: Connection, *, now: datetime, limit: int) -> tuple[model.Item, ...]:
+    """Up to `limit` items in nobody's hands that are to be cut again."""
+    held = (
+        select(_paragraphs.c.item_id)
+        .join_from(_boilerplate, _paragraphs, _HELD)
+        .join(_items, _items.c.id == _paragraphs.c.item_id)
+        .where(_boilerplate.c.cut_at.is_(None), tables.unclaimed(_items, now))
+        .distinct()
+        .order_by(_paragraphs.c.item_id)
+        .limit(limit)
+    )
+    ids = list(conn.execute(held).scalars())
+    if not ids:
+        return ()
+    named = select(_items, tables.sources.c.name.label("source")).join_from(_items, tables.sources)
+    rows = conn.execute(named.where(_items.c.id.in_(ids)).order_by(_items.c.id)).mappings().all()
+    learned = boilerplate.learned(conn, {row["source_id"] for row in rows})
+    return tuple(visits.item(row, learned) for row in rows)
+
+
+def write(conn: Connection, recuts: Sequence[model.Recut], now: datetime) -> int:
+    """Correct the texts that are still what was cut, with their tags and clusters; returns how many."""
+    free = select(_items.c.id).where(_items.c.id.in_([one.item.id for one in recuts]), tables.unclaimed(_items, now))
+    ids = set(conn.execute(free.order_by(_items.c.id).with_for_update()).scalars())
+    ours = [one for one in recuts if one.item.id in ids]
+    corrected = sum(_correct(conn, one.item, one.draft, now) for one in ours)
+    _done(conn, ours, now)
+    return corrected
+
+
+def _correct(conn: Connection, item: model.Item, draft: model.Draft, now: datetime) -> int:
+    if draft.text == item.text:
+        return 0
+    values = {"of": item.id, "old": item.text_hash, "to_text": draft.text, "to_hash": draft.text_hash}
+    told = {"to_words": draft.word_count, "to_boilerplate": draft.boilerplate, "now": now}
+    if not conn.execute(_CORRECT, values | told).rowcount:
+        return 0
+    # The version that is shown in the item's history is the one that the item has.
+    conn.execute(_LATEST, values)
+    tags.write(conn, item.id, draft.tags, now)
+    settled = item.state in _SETTLED
+    matches.place_exact(
+        conn, item_id=item.id, text_hash=draft.text_hash if settled else None, cluster_id=item.cluster_id, now=now
+    )
+    return 1
+
+
+def _done(conn: Connection, recuts: Sequence[model.Recut], now: datetime) -> None:
+    """Take off the list what was cut, and close the paragraphs that no text holds any more."""
+    for one in recuts:
+        gone = delete(_paragraphs).where(_paragraphs.c.item_id == one.item.id, _paragraphs.c.hash.in_(one.item.learned))
+        conn.execute(gone)
+    closing = update(_boilerplate).where(_boilerplate.c.cut_at.is_(None), ~exists().where(_HELD))
+    conn.execute(closing.values(cut_at=now))

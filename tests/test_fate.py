@@ -1,0 +1,101 @@
+"""What becomes of pages after they were read."""
+
+from datetime import timedelta
+
+import pytest
+
+from aggregator import errors, fate, model
+from tests import make
+
+URL = "https://news.example/2025/a"
+
+
+def _item(**values: object) -> model.Item:
+    told: dict[str, object] = {
+        "id": 1, "url": URL, "title": "T", "source_id": 1, "source": "S", "state": "ok", "first_seen_at": make.NOW,
+        "text": "words", "validators": model.Validators(url=URL),
+    }  # fmt: skip
+    return model.Item(**(told | values))  # type: ignore[arg-type]
+
+
+def _answer(url: str = URL, permanent: str | None = None) -> model.Response:
+    return model.Response(
+        url=url, permanent_url=permanent or url, status=200, headers={}, body=b"", wire_bytes=0, took=timedelta(0)
+    )
+
+
+def test_a_404_is_believed_when_it_is_seen_again_and_a_410_at_once() -> None:
+    missing = errors.StatusError("HTTP 404 Not Found", code="http_404")
+    gone = errors.GoneError("HTTP 410 Gone")
+
+    assert fate.of_failure(_item(), missing, given_up=False) is None
+    assert fate.of_failure(_item(), missing, given_up=True) == model.Fate(
+        kind=model.FateKind.VANISHED, detail="HTTP 404 Not Found"
+    )
+    assert fate.of_failure(_item(), gone, given_up=False) is not None
+
+
+def test_what_is_known_is_not_told_again() -> None:
+    gone = errors.GoneError("HTTP 410 Gone")
+
+    assert fate.of_failure(_item(fate="vanished"), gone, given_up=True) is None
+    assert fate.of_failure(_item(fate="paywalled"), gone, given_up=True) is not None
+
+
+@pytest.mark.parametrize("code", ["http_500", "timeout", "http_403", "robots", "worker"])
+def test_other_failures_tell_nothing_of_the_page(code: str) -> None:
+    assert fate.of_failure(_item(), errors.FetchError("said", code=code), given_up=True) is None
+
+
+@pytest.mark.parametrize(
+    ("permanent", "told"),
+    [
+        (URL, False),
+        ("http://www.news.example/2025/a/", False),
+        (f"{URL}?utm_source=rss", False),
+        ("https://news.example/2025/b", True),
+        ("https://other.example/2025/a", True),
+    ],
+)
+def test_a_page_has_moved_where_its_address_leads_to_another_article(permanent: str, told: bool) -> None:
+    assert (fate.of_answer(_item(), _answer(permanent)) is not None) is told
+
+
+def test_a_page_that_led_elsewhere_from_the_first_has_not_moved() -> None:
+    to = "https://elsewhere.example/x"
+
+    assert fate.of_answer(_item(validators=model.Validators(url=to)), _answer(to)) is None
+    assert fate.of_answer(_item(moved_to=to), _answer(to)) is None
+    assert fate.of_answer(_item(validators=model.Validators()), _answer(to)) is None
+
+
+def test_a_passing_redirect_is_no_move() -> None:
+    assert fate.of_answer(_item(), _answer("https://elsewhere.example/x", permanent=URL)) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "came", "is_front"),
+    [
+        (URL, "https://news.example/", True),
+        (URL, "https://news.example", True),
+        (URL, "https://news.example/2025/b", False),
+        (URL, "https://news.example/?p=17", False),
+        ("https://news.example/", "https://news.example/", False),
+        ("https://news.example/?p=1", "https://news.example/", True),
+    ],
+)
+def test_an_article_that_leads_to_the_front_page_was_taken_away(asked: str, came: str, is_front: bool) -> None:
+    assert (fate.front_page(_item(url=asked), _answer(came)) is not None) is is_front
+    assert fate.front_page(_item(url=asked, text=None), _answer(came)) is None
+
+
+def test_the_reason_says_what_became_of_the_page_as_long_as_it_holds() -> None:
+    vanished = model.Fate(kind=model.FateKind.VANISHED, detail="HTTP 410 Gone")
+    returned = model.Fate(kind=model.FateKind.RETURNED, detail="")
+
+    said = fate.said(_item(), vanished)
+
+    assert said == "its page has vanished: HTTP 410 Gone; the text of an earlier visit is kept"
+    assert fate.said(_item(fate="vanished", state_reason=said), None) == said
+    assert fate.said(_item(fate="vanished", state_reason=said), returned) is None
+    assert fate.said(_item(moved_to="https://b.example/"), None) == "its page has moved for good to https://b.example/"

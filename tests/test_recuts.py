@@ -1,0 +1,184 @@
+"""Boilerplate in the store: learned from what is harvested, cut from what is stored already."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from aggregator import boilerplate, config, draft, harvest, model
+from aggregator.store import boilerplate as learning
+from aggregator.store import db, recuts, tables, visits
+from tests import make
+
+TAXONOMY = config.Taxonomy(version="1", topics=())
+BOX = "Sign up for our weekly newsletter and never miss a flood again."
+LATER = make.NOW + timedelta(hours=2)
+
+
+def _words(n: int, count: int = 8) -> list[str]:
+    """The paragraphs of the `n`th article, which no other has."""
+    return [
+        f"Paragraph {k} of story {n} says that the river {n} rose by {k * n} metres in one night."
+        for k in range(1, count)
+    ]
+
+
+def _claim(store: db.Store, limit: int = 9) -> tuple[model.Item, ...]:
+    with store.begin() as conn:
+        return visits.claim_due(conn, now=LATER, limit=limit, owner="me", lease=timedelta(minutes=1), per_host=9)
+
+
+def _harvest(store: db.Store, item: model.Item, lines: list[str], **values: object) -> model.HarvestReport:
+    """A visit to a page of these lines, drafted as in a worker."""
+    page = "<html><body><article>" + "".join(f"<p>{line}</p>" for line in lines) + "</article></body></html>"
+    made = draft.make(_page(item, page), TAXONOMY)
+    due = model.Due(at=LATER, reason="again")
+    with store.begin() as conn:
+        return visits.settle(conn, make.visit(item, made, state=made.state, reason=made.reason, due=due, **values))
+
+
+def _page(item: model.Item, page: str) -> model.DraftJob:
+    job = harvest.job(item, None, make.NOW)
+    told = {name: getattr(job, name) for name in ("title", "summary", "now", "text", "learned", "language")}
+    return model.DraftJob(**told, content="", page=page.encode(), page_type="text/html")
+
+
+@pytest.fixture
+def harvested(store: db.Store) -> db.Store:
+    """Three articles of one source, drafted before anything was known of it, each with the box."""
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn)
+        make.poll(conn, source, [make.entry(n) for n in range(1, 6)])
+    for n, item in enumerate(_claim(store, 3), start=1):
+        _harvest(store, item, [*_words(n), BOX])
+    return store
+
+
+def _items(store: db.Store) -> list[tuple[int, str | None, str | None]]:
+    found = select(tables.items.c.id, tables.items.c.text, tables.items.c.boilerplate).order_by(tables.items.c.id)
+    with store.read() as conn:
+        return [(row.id, row.text, row.boilerplate) for row in conn.execute(found)]
+
+
+def _recut(store: db.Store) -> int:
+    with store.read() as conn:
+        due = recuts.due(conn, now=LATER + timedelta(hours=1), limit=10)
+    made = [model.Recut(item=item, draft=draft.recut(harvest.job(item, None, LATER), item, TAXONOMY)) for item in due]
+    if not made:
+        return 0
+    with store.begin() as conn:
+        return recuts.write(conn, made, LATER + timedelta(hours=1))
+
+
+def test_a_paragraph_of_three_articles_is_learned_and_cut_from_the_next(harvested: db.Store) -> None:
+    (item, *_) = [one for one in _claim(harvested) if one.id == 4]
+
+    _harvest(harvested, item, [*_words(4), BOX])
+
+    assert item.learned == {boilerplate.hashed(BOX)}
+    assert _items(harvested)[3] == (4, "\n".join(_words(4)), BOX)
+
+
+def test_texts_that_were_stored_before_are_corrected_without_a_revision(harvested: db.Store) -> None:
+    assert all(BOX in (text or "") for _, text, _ in _items(harvested)[:3])
+
+    assert _recut(harvested) == 3
+
+    assert [row[1:] for row in _items(harvested)[:3]] == [("\n".join(_words(n)), BOX) for n in range(1, 4)]
+    with harvested.read() as conn:
+        assert conn.execute(select(tables.revisions)).all() == []
+        told = conn.execute(select(tables.boilerplate)).one()
+        changed = conn.execute(select(tables.items.c.changed_at).where(tables.items.c.id == 1)).scalar_one()
+    assert (told.text, told.items) == (BOX, 3)
+    assert told.cut_at is not None
+    assert changed == LATER + timedelta(hours=1)
+    assert _recut(harvested) == 0
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0), (2, 0, 4, 1, 3)])
+def test_in_whatever_order_articles_are_harvested_their_texts_are_the_same(store: db.Store, order: list[int]) -> None:
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn)
+        make.poll(conn, source, [make.entry(n) for n in range(1, 6)])
+    told = "What only this story and one other say of the river."
+    items = _claim(store)
+
+    for place in order:
+        again = [told] if place < 2 else []
+        _harvest(store, items[place], [*again, *_words(place + 1), BOX])
+    _recut(store)
+
+    texts = {item: (text or "").split("\n") for item, text, _ in _items(store)}
+    assert texts == {n: [*([told] if n < 3 else []), *_words(n)] for n in range(1, 6)}
+
+
+def _learned(store: db.Store) -> dict[int, frozenset[int]]:
+    with store.read() as conn:
+        return dict(learning.learned(conn, [1]))
+
+
+def test_a_revisit_of_an_unchanged_page_is_no_revision_though_more_is_cut_now(harvested: db.Store) -> None:
+    items = {item.id: item for item in _claim(harvested)}
+
+    report = _harvest(harvested, items[1], [*_words(1), BOX], at=LATER)
+
+    assert not report.revised
+    assert _items(harvested)[0][1:] == ("\n".join(_words(1)), BOX)
+
+
+def test_a_revisit_of_a_changed_page_tells_only_of_the_change(harvested: db.Store) -> None:
+    items = {item.id: item for item in _claim(harvested)}
+
+    report = _harvest(harvested, items[1], [*_words(1), "And it fell again.", BOX], at=LATER)
+
+    assert report.revised
+    with harvested.read() as conn:
+        last = conn.execute(select(tables.revisions).order_by(tables.revisions.c.id.desc()).limit(1)).one()
+    assert (last.added, last.removed) == (4, 0)
+
+
+def test_what_was_learned_between_a_draft_and_its_commit_is_cut_later(harvested: db.Store) -> None:
+    _recut(harvested)
+    (item, *_) = [one for one in _claim(harvested) if one.id == 4]
+    text = "\n".join([*_words(4), BOX])
+
+    late = make.draft(text, paragraphs=boilerplate.candidates(text))
+    with harvested.begin() as conn:
+        visits.settle(conn, make.visit(item, late))
+
+    assert _recut(harvested) == 1
+    assert _items(harvested)[3][1:] == ("\n".join(_words(4)), BOX)
+
+
+def test_an_item_that_is_being_visited_or_has_changed_is_left_alone(harvested: db.Store) -> None:
+    with harvested.read() as conn:
+        due = recuts.due(conn, now=LATER, limit=10)
+    made = [model.Recut(item=item, draft=draft.recut(harvest.job(item, None, LATER), item, TAXONOMY)) for item in due]
+    items = {item.id: item for item in _claim(harvested)}
+
+    with harvested.begin() as conn:
+        assert recuts.write(conn, made, LATER) == 0
+
+    _harvest(harvested, items[1], [*_words(1), "And it fell again.", BOX], at=LATER)
+    with harvested.begin() as conn:
+        assert recuts.write(conn, made, LATER) == 0
+    assert "And it fell again." in (_items(harvested)[0][1] or "")
+
+
+def test_versions_of_one_article_teach_nothing(store: db.Store) -> None:
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn)
+        make.poll(conn, source, [make.entry(n) for n in range(1, 6)])
+
+    for n, item in enumerate(_claim(store), start=1):
+        _harvest(store, item, [*_words(1), *_words(n + 1, 3)])
+
+    assert _learned(store) == {}
+
+
+def test_what_articles_consisted_of_long_ago_is_forgotten(harvested: db.Store) -> None:
+    with harvested.begin() as conn:
+        assert learning.forget(conn, make.NOW + timedelta(days=30)) == 0
+        assert learning.forget(conn, make.NOW + timedelta(days=91)) > 20
+
+    assert _learned(harvested)[1] == {boilerplate.hashed(BOX)}
