@@ -27,9 +27,12 @@ def missed(source: model.Source, feed: model.ParsedFeed, decision: model.Decisio
     one of a single entry whose rate is not known yet.
     """
     before, since = source.shown, source.last_success_at
-    if source.last_new_at is None or since is None or decision.shared or not feed.size:
+    if since is None or decision.shared or not feed.size:
         return None
     if before is not None and (before.url != source.feed_url or before.size == 0):
+        return None
+    # Whose entries all were another source's first has never brought anything new, and yet shown something.
+    if (before is None or before.size is None) and source.last_new_at is None:
         return None
     estimated = _estimated(source, feed, since, now)
     if (feed.size <= _FEW and estimated == 0) or (feed.size == 1 and estimated is None):

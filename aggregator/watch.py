@@ -11,6 +11,8 @@ from aggregator.store import db, health
 EVERY = timedelta(minutes=15)
 # A verdict that nothing has contradicted is good for so long.
 _AGAIN = timedelta(hours=6)
+# A source is first polled well within this.
+_MET = timedelta(days=1)
 # The times of so many sources are asked for at once, two selections each: SQLite takes 500.
 _AT_ONCE = 100
 
@@ -53,6 +55,9 @@ def _due(source: health.Watched, now: datetime) -> bool:
     if source.health_at is not None and heard < source.health_at and now - source.health_at < _AGAIN:
         return False
     ever = source.last_new_at is not None
+    # What the first document showed may be of any age: the dates in it tell, not when we met it.
+    if ever and heard - source.added_at < _MET:
+        return True
     return source.health is not None or silence.worth_a_look(source.until - heard, source.gap, ever=ever)
 
 

@@ -57,6 +57,7 @@ def test_without_anything_before_or_at_its_own_rhythm_there_is_none(size: int, s
         (4, {"learned_gap": None}, None),
         (4, {"learned_gap": 10 * HOUR}, 0),
         (4, {"shown": model.Shown(url="https://feed1.example/rss", size=9)}, 6),
+        (4, {"shown": model.Shown(url="https://feed1.example/rss", size=9), "last_new_at": None}, 6),
         (4, {"shown": model.Shown(url="https://feed1.example/rss")}, 6),
         (2, {"learned_gap": None}, None),
         (3, {}, 7),

@@ -26,7 +26,7 @@ _PRAGMAS = (
     "PRAGMA busy_timeout = 30000",
     "PRAGMA journal_size_limit = 67108864",
     # For each of some six connections; the system keeps what was read in any case.
-    "PRAGMA cache_size = -4000",
+    "PRAGMA cache_size = -2000",
     "PRAGMA temp_store = MEMORY",
 )
 # So many in one INSERT: the usual thousand, of thirty columns, make a statement that takes 20 MB on its way to Postgres.

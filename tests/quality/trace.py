@@ -104,6 +104,15 @@ class Feed:
         start = next((state.at for state in self.states if state.versions), None)
         return {key: at for key, at in first.items() if at != start}
 
+    def spans(self, key: str) -> list[tuple[datetime, datetime]]:
+        """From when to when a link was shown."""
+        ends = [*self._times[1:], self.last]
+        return [
+            (state.at, end)
+            for state, end in zip(self.states, ends, strict=True)
+            if any(version.key == key for version in state.versions)
+        ]
+
     def document(self, number: int, stamp: str) -> bytes:
         """A state as RSS; `stamp` is all that differs between two documents of one state."""
         items = "".join(version.item() for version in self.states[number].versions)
