@@ -227,7 +227,9 @@ class Receiver:
         """The next poll, None where the push has no say in it."""
         hub, limits = delivery.subscription.hub, self._intake.limits(source)
         if isinstance(read, errors.AggregatorError) or read.damage or read.left:
-            reason = f"what {hub} pushed could not be read, or not all of it: polled instead"
+            whole = isinstance(read, errors.AggregatorError) or not read.left
+            said = "could not be read" if whole else "is more than is read at a time"
+            reason = f"what {hub} pushed {said}: polled instead"
             return cadence.soon(source, now=now, limits=limits, reason=reason)
         if source.state != model.SourceState.ACTIVE or source.pushed_by is None:
             return None
