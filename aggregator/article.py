@@ -152,6 +152,7 @@ def read(
     _refuse_other_types(page, content_type)
     tree = _parsed(decode(page, content_type))
     told = claims.read(tree)
+    _strip(tree)
     chosen = _selected(tree, keep, drop)
     text = mending.mend(_extracted(chosen), chosen, told, lambda: _extracted(chosen, precision=False))
     if not (keep and text):
@@ -180,6 +181,14 @@ def _parsed(source: str) -> html.HtmlElement:
     if tree is None:
         raise errors.ExtractError(_NOTHING, state="failed")
     return tree
+
+
+def _strip(tree: html.HtmlElement) -> None:
+    """Take out what is never text and what nobody looks at any more: trafilatura copies the page four times (5 % of its time)."""
+    etree.strip_elements(tree, "style", "svg", "template", etree.Comment, with_tail=False)
+    for script in list(tree.iter("script")):
+        if "ld+json" not in (script.get("type") or "") and script.getparent() is not None:
+            script.drop_tree()
 
 
 def _extracted(tree: html.HtmlElement, *, precision: bool = True) -> str:

@@ -169,7 +169,7 @@ class Year:
             self.ids = {row.name: row.id for row in conn.execute(select(tables.sources.c.name, tables.sources.c.id))}
             self.rows["items"] = conn.execute(select(tables.items)).mappings().all()
             self.rows["revisions"] = conn.execute(select(tables.revisions)).mappings().all()
-            gaps = select(names, tables.gaps).join_from(tables.gaps, tables.sources)
+            gaps = select(names, tables.gaps).join_from(tables.gaps, tables.sources).order_by(tables.gaps.c.to_at)
             self.rows["gaps"] = conn.execute(gaps).mappings().all()
 
     def of(self, what: str, name: str) -> list[RowMapping]:
