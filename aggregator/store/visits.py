@@ -117,7 +117,8 @@ def item(
         authors=tuple(row["authors"]),
         categories=tuple(row["categories"]),
         learned=learned.get(row["source_id"], frozenset()),
-        validators=validators or model.Validators(),
+        # Without ETag and date they are false, and still tell where the last copy came from.
+        validators=validators if validators is not None else model.Validators(),
         fate=became.fate,
         moved_to=became.moved_to,
     )
