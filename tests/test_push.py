@@ -712,7 +712,7 @@ async def test_a_hub_has_ten_minutes_to_push_what_a_poll_found_first(rig: Rig) -
     assert poll["due_reason"].startswith("every 28 min: half its usual gap of 55 min")
     assert suspected == ("active", None)
     assert (spared, rig.subscription()["state"]) == ("active", "broken")
-    assert "has not pushed what is new in the poll of 2025-09-19 13:05 UTC" in rig.subscription()["reason"]
+    assert "has not pushed what is new in the poll of 2025-09-19 13:55 UTC" in rig.subscription()["reason"]
 
 
 async def test_a_hub_that_pushes_a_little_later_is_still_trusted(rig: Rig) -> None:
