@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Integer, bindparam, delete, func, select, update
 
 from aggregator import boilerplate, model
 from aggregator.store import tables
@@ -14,7 +14,10 @@ _paragraphs, _boilerplate = tables.paragraphs, tables.boilerplate
 _REMEMBERED = timedelta(days=90)
 _SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
 
+# Any number: it tells these locks from others.
+_LOCK_SPACE = 1_946_812
 # Built once: to put a statement together takes longer than to run it.
+_LOCK = select(func.pg_advisory_xact_lock(bindparam("space", type_=Integer), bindparam("source", type_=Integer)))
 _MINE = _paragraphs.c.source_id == bindparam("source"), _paragraphs.c.hash.in_(bindparam("hashes", expanding=True))
 _OTHERS = select(_paragraphs.c.item_id, _paragraphs.c.hash).where(*_MINE, _paragraphs.c.item_id != bindparam("of"))
 _SIZES = (
@@ -48,6 +51,9 @@ def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime)
     for what is rare: once learned, a paragraph stays so."""
     if not draft.paragraphs or draft.state not in _SETTLED:
         return
+    if conn.dialect.name == "postgresql":
+        # Of two writers at work on one source neither would see what the other adds, and both count too few.
+        conn.execute(_LOCK, {"space": _LOCK_SPACE, "source": item.source_id % 2**31})
     # Sorted, so that two writers that meet wait for each other in one direction only.
     rows = [
         {"item_id": item.id, "hash": paragraph, "source_id": item.source_id, "at": now}
