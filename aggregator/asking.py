@@ -197,7 +197,7 @@ def _steps(found: Mapping[str, Any]) -> list[Step]:
     item = found["item"]
     steps = [Step(name="discovered", said=tuple(_discovered(found))), Step(name="polled", said=tuple(_polled(found)))]
     waiting = item["state"] == model.ItemState.PENDING
-    read = item["state"] in (model.ItemState.OK, model.ItemState.FEED_ONLY)
+    read = item["state"] in model.SETTLED
     steps.append(Step(name="visited", said=tuple(_visited(found)), well=None if waiting else read))
     if item["extractor"]:
         by = "the feed's own text" if item["extractor"] == "feed" else item["extractor"]

@@ -11,6 +11,8 @@ R = TypeVar("R")
 
 # Long enough for the answers that came at the same time, short beside any answer.
 _GATHER = 0.02
+# So many results with texts are written in one transaction: it holds up other writers for a tenth of a second at most.
+MOST_TOGETHER = 16
 
 
 class Batch(Generic[T, R]):

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TextColumn
 
 from aggregator import (
     __version__,
@@ -177,8 +177,7 @@ def _round(
 def _progress(
     total: int | None, *, harvests: bool
 ) -> Iterator[tuple[Callable[[model.PollReport], None], Callable[[model.HarvestReport], None]]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[last]}"), console=err, transient=True) as bar:
+    with terminal.progress(TextColumn("{task.fields[last]}")) as bar:
         polls = bar.add_task("sources", total=total, last="")
         articles = bar.add_task("articles", total=None, last="", visible=harvests)
         yield (
@@ -251,7 +250,7 @@ def backfill(
     """
     settings = terminal.settings(config_file)
     (source,) = _named(settings, [name])
-    walked = walking.walk(settings, source.name, since=since, most_pages=max_pages, err=err)
+    walked = walking.walk(settings, source.name, since=since, most_pages=max_pages)
     if as_json:
         terminal.as_json(walking.plain(walked))
     else:
@@ -310,8 +309,7 @@ def check(
 def _check_live(settings: config.Settings, names: Sequence[str], *, verbose: bool, as_json: bool) -> None:
     wanted = [source.name for source in _named(settings, names)]
     found: list[diagnosis.Diagnosis] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[last]}"), console=err, transient=True) as bar:
+    with terminal.progress(TextColumn("{task.fields[last]}")) as bar:
         task = bar.add_task("sources", total=len(wanted), last="")
 
         def on_examined(one: diagnosis.Diagnosis) -> None:

@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
 from aggregator import __version__, daemon, errors, reextract, terminal
 from aggregator.store import db, pages
@@ -47,12 +47,10 @@ def reread(
     present extractor has made is skipped. Exit code 1 if a copy could not be read, or an item was in the daemon's hands.
     """
     settings = terminal.settings(config_file)
-    begins = since.replace(tzinfo=UTC) if since is not None else None
-    choice = reextract.chosen(settings, source or (), state=state, since=begins, extractor=extractor)
+    choice = reextract.chosen(settings, source or (), state=state, since=terminal.from_day(since), extractor=extractor)
     begun: list[reextract.Begun] = []
     done: list[reextract.Reread] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
+    with terminal.progress(TimeRemainingColumn()) as bar:
         task = bar.add_task("pages", total=None)
 
         def on_begun(one: reextract.Begun) -> None:
@@ -102,8 +100,7 @@ def export_warc(
     install 'aggregator[warc]').
     """
     settings = terminal.settings(config_file)
-    begins = since.replace(tzinfo=UTC) if since is not None else None
-    choice = reextract.chosen(settings, source or (), state=None, since=begins, extractor=None)
+    choice = reextract.chosen(settings, source or (), state=None, since=terminal.from_day(since), extractor=None)
     with terminal.reading(config_file) as store, _replacing(file) as out_file:
         written, damaged = _write_warc(store, choice, out_file, file.name)
     for url, said in damaged:
@@ -140,8 +137,7 @@ def _write_warc(
 
 
 def _copies(store: db.Store, choice: pages.Choice) -> Iterator[pages.Copy]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
+    with terminal.progress(TimeRemainingColumn()) as bar:
         with store.read() as conn:
             task = bar.add_task("pages", total=pages.count(conn, choice))
         after = 0

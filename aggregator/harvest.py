@@ -27,15 +27,12 @@ ACCEPT = "text/html, application/xhtml+xml, application/xml;q=0.8, */*;q=0.1"
 DRAFT_LIMIT = 20.0
 LEASE = timedelta(minutes=15)
 _CONFLICTS = 3
-# So many visits are written in one transaction: it holds up other writers for a tenth of a second at most.
-_MOST_TOGETHER = 16
 # Looking through more content than this takes longer than the event loop has.
 _LONG = 10_000
 # Headers worth keeping with a page: what it is, and what proves when and by whom it was served.
 _EVIDENCE = ("content-type", "content-language", "date", "etag", "last-modified", "server", "link", "x-robots-tag")
 # While our own network is down, pages wait this long before they are looked at again.
 _NETWORK_PAUSE = timedelta(minutes=15)
-_SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
 # A refusal is asked about again, slowly.
 _MAY_OPEN = (model.ItemState.BLOCKED, model.ItemState.PAYWALLED)
 
@@ -85,7 +82,7 @@ class Harvester:
         self._store, self._fetcher, self._workers, self._observe = store, fetcher, workers, observe
         self._settings, self._outlook, self._now = settings, outlook, now
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
-        self._visits = batch.Batch(self._settle, most=_MOST_TOGETHER)
+        self._visits = batch.Batch(self._settle, most=batch.MOST_TOGETHER)
 
     async def aclose(self) -> None:
         """Wait until what was visited is written."""
@@ -209,16 +206,16 @@ class Harvester:
         if found.error is not None:
             if wait := self._wait(found.error, now):
                 return _postponed(item, wait, str(found.error), found.draft, now)
-            if item.state in _SETTLED and found.draft is None:
+            if item.state in model.SETTLED and found.draft is None:
                 return _missed(item, found.error, now, after)
             return _failed(item, found.error, found.draft, now)
         if found.draft is None:
             return _read(item, found, (item.state, item.state_reason), now, after)
         if plan.feed_reason and found.draft.word_count:
             return _read(item, found, (model.ItemState.FEED_ONLY, plan.feed_reason), now, ())
-        if found.draft.state in _SETTLED:
+        if found.draft.state in model.SETTLED:
             return _read(item, found, (found.draft.state, found.draft.reason), now, after if plan.page else ())
-        if item.state in _SETTLED:
+        if item.state in model.SETTLED:
             return _walled(item, found.draft, now, after if plan.page else ())
         if plan.feed_reason:
             nothing = replace(found.draft, reason="the feed gives this entry neither an address nor a text")
@@ -234,15 +231,12 @@ class Harvester:
         return None
 
     def _settle(self, made: Sequence[model.Visit]) -> Sequence[model.HarvestReport]:
-        for left in reversed(range(_CONFLICTS)):
-            try:
-                with self._store.begin() as conn:
-                    return [visits.settle(conn, visit) for visit in made]
-            except errors.ConflictError as exc:
-                # Two writers in each other's way: Postgres gave one of them up.
-                if exc.code == "superseded" or not left:
-                    raise
-        raise AssertionError("unreachable")
+        return settled(self._store, made)
+
+
+def settled(store: db.Store, made: Sequence[model.Visit]) -> Sequence[model.HarvestReport]:
+    """What came of these visits, once it is written, in one transaction. Raises StoreError."""
+    return store.commit(lambda conn: [visits.settle(conn, visit) for visit in made], tries=_CONFLICTS)
 
 
 def _compressed(body: spool.Body) -> bytes:
@@ -347,7 +341,7 @@ def _kept(
 
 def _postponed(item: model.Item, due: model.Due, said: str, made: model.Draft | None, now: datetime) -> model.Visit:
     """Nothing was tried, so nothing failed."""
-    reason = item.state_reason if item.state in _SETTLED else f"postponed to {due.at:%Y-%m-%d %H:%M} UTC: {said}"
+    reason = item.state_reason if item.state in model.SETTLED else f"postponed to {due.at:%Y-%m-%d %H:%M} UTC: {said}"
     return model.Visit(
         item=item,
         at=now,
@@ -361,7 +355,7 @@ def _postponed(item: model.Item, due: model.Due, said: str, made: model.Draft | 
 
 def _forbidden(item: model.Item, error: errors.AggregatorError, made: model.Draft | None, now: datetime) -> model.Visit:
     """robots.txt says no: the feed's own text is all there will be, until the feed shows a change."""
-    if item.state in _SETTLED and made is None:
+    if item.state in model.SETTLED and made is None:
         return model.Visit(item=item, at=now, state=item.state, reason=item.state_reason, attempts=item.attempts)
     words = made.word_count if made else (1 if item.text else 0)
     state = model.ItemState.FEED_ONLY if words else model.ItemState.BLOCKED

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from aggregator import cadence, config, errors, model, overlap, reading
+from aggregator import cadence, config, model, overlap, reading
 from aggregator.feed import identity, parse
 from aggregator.store import Connection, db, gaps, items, revisions
 from aggregator.store import shown as known
@@ -32,15 +32,7 @@ class Intake:
 
     def stored(self, write: Callable[[Connection], T]) -> T:
         """What `write` returns, once it is committed; it may be called again. Raises StoreError."""
-        for left in reversed(range(_CONFLICTS)):
-            try:
-                with self._store.begin() as conn:
-                    return write(conn)
-            except errors.ConflictError:
-                # Another poll stored one of the same items between our look and our insert: look again.
-                if not left:
-                    raise
-        raise AssertionError("unreachable")
+        return self._store.commit(write, tries=_CONFLICTS)
 
     def entries(
         self, conn: Connection, source: model.Source, feed: model.ParsedFeed, now: datetime, *, whole: bool = True

@@ -35,6 +35,10 @@ class ItemState(StrEnum):
     FEED_ONLY = "feed_only"
 
 
+# In these an item has a text that may be compared with the next one.
+SETTLED = (ItemState.OK, ItemState.FEED_ONLY)
+
+
 class Outcome(StrEnum):
     """What `polls.outcome` may hold."""
 

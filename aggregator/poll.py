@@ -42,8 +42,6 @@ _WHOLE_AGAIN = timedelta(days=7)
 # A larger document is hashed beside the event loop.
 _SMALL = 250_000
 _SERVERS_FAULT = 500
-# So many documents with something new are written in one transaction: it holds up other writers for a tenth of a second at most.
-_MOST_TOGETHER = 16
 
 _log = log.logger("poll")
 
@@ -85,7 +83,7 @@ class Poller:
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
         self._outlook = outlook
         self._quiet = batch.Batch(self._write)
-        self._news = batch.Batch(self._write_news, most=_MOST_TOGETHER)
+        self._news = batch.Batch(self._write_news, most=batch.MOST_TOGETHER)
 
     async def aclose(self) -> None:
         """Wait until what was polled is written."""

@@ -14,14 +14,12 @@ from datetime import datetime, timedelta
 import zstandard
 
 from aggregator import batch, clock, config, draft, errors, fate, harvest, log, model
-from aggregator.store import db, pages, rereads, sources, visits
+from aggregator.store import db, pages, rereads, sources
 from aggregator.workers import Workers
 
 _LEASE = timedelta(minutes=15)
 # Claimed at once: enough for all workers, and few enough to be done long before the lease ends.
 _CLAIMED = 32
-_MOST_TOGETHER = 16
-_SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
 # A wall was never an article; that this engine finds none is no proof that there was none.
 _WALLS = (model.ItemState.BLOCKED, model.ItemState.PAYWALLED)
 # From this its name is learned: an article as plain as can be.
@@ -67,7 +65,7 @@ class Reextractor:
         self._store, self._workers, self._settings, self._now = store, workers, settings, now
         self._begun, self._observe = begun, observe
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
-        self._visits = batch.Batch(self._settle, most=_MOST_TOGETHER)
+        self._visits = batch.Batch(self._settle, most=batch.MOST_TOGETHER)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
     async def run(self, choice: pages.Choice, *, everything: bool) -> int:
@@ -127,7 +125,7 @@ class Reextractor:
         about = harvest.job(item, self._configured.get(item.source), now)
         read = replace(about, page=body, page_url=page.url, page_type=page.headers.get("content-type"))
         made = await self._workers.run(harvest.DRAFT_LIMIT, draft.make, read, self._settings.taxonomy)
-        if made.state not in _SETTLED and item.state in _SETTLED:
+        if made.state not in model.SETTLED and item.state in model.SETTLED:
             of_page = item.extractor not in (None, "feed")
             if not (of_page and made.state in _WALLS):
                 return None
@@ -149,8 +147,7 @@ class Reextractor:
             )
 
     def _settle(self, made: Sequence[model.Visit]) -> Sequence[model.HarvestReport]:
-        with self._store.begin() as conn:
-            return [visits.settle(conn, visit) for visit in made]
+        return harvest.settled(self._store, made)
 
     def _release(self) -> None:
         with self._store.begin() as conn:

@@ -5,12 +5,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from aggregator import config, errors, log
@@ -68,6 +69,17 @@ def table(*headings: str) -> Table:
         right = heading.endswith(">")
         made.add_column(heading.rstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)
     return made
+
+
+def progress(last: ProgressColumn) -> Progress:
+    """A bar on standard error that is gone when it is done; `last` is its last column."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, last, console=err, transient=True)
+
+
+def from_day(day: datetime | None) -> datetime | None:
+    """When the day of an option like --since begins: days are of UTC."""
+    return day.replace(tzinfo=UTC) if day is not None else None
 
 
 def when(at: datetime | None) -> str:

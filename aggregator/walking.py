@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import TextColumn
 
-from aggregator import app, backfill, config, daemon
+from aggregator import app, backfill, config, daemon, terminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +35,10 @@ class Walked:
         return next((page.said for page in reversed(self.pages) if page.said), "")
 
 
-def walk(settings: config.Settings, name: str, *, since: datetime | None, most_pages: int, err: Console) -> Walked:
-    """Walk back through what the feed of `name` no longer shows, with a progress bar on `err`. Raises NotFoundError, ConflictError."""
+def walk(settings: config.Settings, name: str, *, since: datetime | None, most_pages: int) -> Walked:
+    """Walk back through what the feed of `name` no longer shows, with a progress bar. Raises NotFoundError, ConflictError."""
     pages: list[backfill.Report] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[last]}"), console=err, transient=True) as bar:
+    with terminal.progress(TextColumn("{task.fields[last]}")) as bar:
         task = bar.add_task("pages", total=most_pages, last="")
 
         def on_page(page: backfill.Report) -> None:
@@ -52,7 +50,7 @@ def walk(settings: config.Settings, name: str, *, since: datetime | None, most_p
             settings,
             app.Observers(backfilled=on_page),
             name,
-            since=since.replace(tzinfo=UTC) if since is not None else None,
+            since=terminal.from_day(since),
             most_pages=most_pages,
         )
     return Walked(source=name, pages=tuple(pages), finished=finished)
@@ -66,10 +64,7 @@ def plain(walked: Walked) -> Mapping[str, Any]:
 
 def show(out: Console, walked: Walked) -> None:
     """One line for each page that was asked for, and why it ended."""
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for heading in ("way", "page", "entries", "new", "back to", "address"):
-        figures = heading in ("page", "entries", "new")
-        table.add_column(heading, justify="right" if figures else "left", overflow="fold", no_wrap=figures)
+    table = terminal.table("way", "page>", "entries>", "new>", "back to", "address")
     for page in walked.pages:
         if not page.url:
             continue
@@ -78,7 +73,7 @@ def show(out: Console, walked: Walked) -> None:
             str(page.page),
             str(page.entries),
             str(page.new),
-            f"{page.oldest:%Y-%m-%d %H:%M}" if page.oldest is not None else "–",
+            terminal.when(page.oldest),
             escape(page.url if page.error_code is None else f"{page.url}: {page.said}"),
         )
     out.print(table)

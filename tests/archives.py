@@ -55,6 +55,11 @@ class Site:
         web.answers["/feed.xml"] = lambda _heard: self.answer(rss(down(self.newest, self.newest - 4), web, self.head()))
         self.renew()
 
+    def page(self, n: int, size: int, head: str = "") -> scripted_web.Answer:
+        """The `n`th page of `size` articles, the newest first."""
+        first = self.newest - size * (n - 1)
+        return self.answer(rss(down(first, max(first - size + 1, 1)), self.web, head))
+
     @staticmethod
     def answer(body: bytes, **headers: str) -> scripted_web.Answer:
         return scripted_web.Answer(body=body, headers={"content-type": "application/xml"} | headers)

@@ -34,8 +34,7 @@ def paged_archive(site: Site, relation: str = "next", size: int = 5) -> None:
 
     def page(heard: scripted_web.Heard) -> scripted_web.Answer:
         n = int(parse_qs(urlsplit(heard.target).query)["n"][0])
-        first = site.newest - size * (n - 1)
-        return site.answer(rss(down(first, max(first - size + 1, 1)), site.web, link(n + 1)))
+        return site.page(n, size, link(n + 1))
 
     site.head = lambda: link(2)
     site.web.answers["/page"] = page
@@ -60,10 +59,9 @@ def wordpress(site: Site, *, pages: int = 100, size: int = 5) -> None:
 
     def page(heard: scripted_web.Heard) -> scripted_web.Answer:
         n = int(parse_qs(urlsplit(heard.target).query).get("paged", ["1"])[0])
-        first = site.newest - size * (n - 1)
-        if n > pages or first < 1:
+        if n > pages or site.newest <= size * (n - 1):
             return scripted_web.Answer(status=404)
-        return site.answer(rss(down(first, max(first - size + 1, 1)), site.web, generator))
+        return site.page(n, size, generator)
 
     generator = "<generator>https://wordpress.org/?v=6.8</generator>"
     site.web.answers["/feed.xml"] = page

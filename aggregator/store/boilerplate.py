@@ -12,7 +12,6 @@ _paragraphs, _boilerplate = tables.paragraphs, tables.boilerplate
 
 # What recurs does so within this time.
 _REMEMBERED = timedelta(days=90)
-_SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
 
 # Any number: it tells these locks from others.
 _LOCK_SPACE = 1_946_812
@@ -49,7 +48,7 @@ def learned(conn: Connection, source_ids: Collection[int]) -> Mapping[int, froze
 def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime) -> None:
     """Remember what the article consists of, and learn what recurs by now. The same articles in another order teach the same, but
     for what is rare: once learned, a paragraph stays so."""
-    if not draft.paragraphs or draft.state not in _SETTLED:
+    if not draft.paragraphs or draft.state not in model.SETTLED:
         return
     if conn.dialect.name == "postgresql":
         # Of two writers at work on one source neither would see what the other adds, and both count too few.

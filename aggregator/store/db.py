@@ -4,12 +4,12 @@ import fcntl
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import sqlalchemy
 from sqlalchemy import Connection, event
@@ -17,6 +17,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from aggregator import errors
+
+T = TypeVar("T")
 
 # WAL lets readers and the one writer work side by side; NORMAL lost nothing in 200 kills (hazards: SQLite).
 _PRAGMAS = (
@@ -68,6 +70,19 @@ class Store:
         """One writing transaction: committed at the end, rolled back on any exception. Raises StoreError."""
         with self._writer if self.sqlite else _NO_LOCK, self._transaction("BEGIN IMMEDIATE") as conn:
             yield conn
+
+    def commit(self, write: Callable[[Connection], T], *, tries: int) -> T:
+        """What `write` returns, once it is committed. Where another writer is in its way it is called again, so often in all: it then
+        looks and decides anew. Raises StoreError."""
+        for left in reversed(range(tries)):
+            try:
+                with self.begin() as conn:
+                    return write(conn)
+            except errors.ConflictError as exc:
+                # The other codes say what no second try can change.
+                if exc.code != errors.ConflictError.code or not left:
+                    raise
+        raise AssertionError("unreachable")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -10,7 +10,6 @@ from aggregator import model
 from aggregator.store import boilerplate, matches, tables, tags, visits
 
 _items, _paragraphs, _boilerplate, _revisions = tables.items, tables.paragraphs, tables.boilerplate, tables.revisions
-_SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
 _HELD = and_(_paragraphs.c.source_id == _boilerplate.c.source_id, _paragraphs.c.hash == _boilerplate.c.hash)
 
 # Built once: to put a statement together takes longer than to run it.
@@ -46,8 +45,7 @@ def due(conn: Connection, *, now: datetime, limit: int) -> tuple[model.Item, ...
     ids = list(conn.execute(held).scalars())
     if not ids:
         return ()
-    named = select(_items, tables.sources.c.name.label("source")).join_from(_items, tables.sources)
-    rows = conn.execute(named.where(_items.c.id.in_(ids)).order_by(_items.c.id)).mappings().all()
+    rows = visits.rows(conn, ids)
     learned = boilerplate.learned(conn, {row["source_id"] for row in rows})
     return tuple(visits.item(row, learned) for row in rows)
 
@@ -72,7 +70,7 @@ def _correct(conn: Connection, item: model.Item, draft: model.Draft, now: dateti
     # The version that is shown in the item's history is the one that the item has.
     conn.execute(_LATEST, values)
     tags.write(conn, item.id, draft.tags, now)
-    settled = item.state in _SETTLED
+    settled = item.state in model.SETTLED
     matches.place_exact(
         conn, item_id=item.id, text_hash=draft.text_hash if settled else None, cluster_id=item.cluster_id, now=now
     )

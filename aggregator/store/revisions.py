@@ -122,9 +122,6 @@ def follow(conn: Connection, source_id: int, seen: Sequence[model.SeenItem], now
 
 # ----------------------------------------------------------------------------------------------------------- of pages
 
-# States in which an item has a text that may be compared with the next one.
-_SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
-
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -140,14 +137,16 @@ def of_visit(conn: Connection, visit: model.Visit, draft: model.Draft) -> Judged
     place it was from."""
     item = visit.item
     origin, before = _origin(draft.extractor), _origin(item.extractor)
-    comparable = item.state in _SETTLED and visit.state in _SETTLED and item.extractor is not None and origin == before
+    comparable = (
+        item.state in model.SETTLED and visit.state in model.SETTLED and item.extractor is not None and origin == before
+    )
     if visit.reread:
         comparable, origin = item.extractor is not None, "reextract"
     # What is cut from now on is no change of the article.
     old, old_hash = (item.text, item.text_hash) if draft.before_hash is None else (draft.before, draft.before_hash)
     if draft.text_hash == old_hash or not comparable:
-        new = item.state not in _SETTLED if visit.reread else item.state == model.ItemState.PENDING
-        if new and visit.state in _SETTLED:
+        new = item.state not in model.SETTLED if visit.reread else item.state == model.ItemState.PENDING
+        if new and visit.state in model.SETTLED:
             changes.tell(conn, "text", [item.id], visit.at)
         return Judged()
     if origin == "reextract" and edits.page_version(old or "") == edits.page_version(draft.text):

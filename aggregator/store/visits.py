@@ -14,8 +14,6 @@ from aggregator.store import boilerplate, changes, matches, pages, revisions, ta
 
 _items = tables.items
 
-# States in which an item has a text that may be compared with the next one.
-_SETTLED = (model.ItemState.OK, model.ItemState.FEED_ONLY)
 # Of the due items only so many are looked at for a claim, so that a long backlog does not make every claim slow: a window at a time,
 # each without the hosts that filled the one before.
 _WINDOW, _WINDOWS = 500, 4
@@ -90,14 +88,19 @@ def _fair(shown: Sequence[Any], limit: int, per_host: int, crowded: set[str]) ->
 
 def claimed(conn: Connection, ids: Sequence[int]) -> tuple[model.Item, ...]:
     """These items, as they are handed to whoever has claimed them."""
-    named = select(_items, tables.sources.c.name.label("source")).join_from(_items, tables.sources)
-    rows = conn.execute(named.where(_items.c.id.in_(ids)).order_by(_items.c.id)).mappings().all()
+    found = rows(conn, ids)
     # After its feed changed an item its text and tags are made anew, so its page is asked for without conditions.
-    read = [row for row in rows if row["state"] in _SETTLED]
+    read = [row for row in found if row["state"] in model.SETTLED]
     latest = pages.validators(conn, [row["id"] for row in read if row["visited_at"] is not None])
     standing = changes.standing(conn, [row["id"] for row in read])
-    learned = boilerplate.learned(conn, {row["source_id"] for row in rows})
-    return tuple(item(row, learned, latest.get(row["id"]), standing.get(row["id"])) for row in rows)
+    learned = boilerplate.learned(conn, {row["source_id"] for row in found})
+    return tuple(item(row, learned, latest.get(row["id"]), standing.get(row["id"])) for row in found)
+
+
+def rows(conn: Connection, ids: Sequence[int]) -> Sequence[RowMapping]:
+    """These items, by their ids, each with the name of its source."""
+    named = select(_items, tables.sources.c.name.label("source")).join_from(_items, tables.sources)
+    return conn.execute(named.where(_items.c.id.in_(ids)).order_by(_items.c.id)).mappings().all()
 
 
 def item(
@@ -166,7 +169,7 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
         cluster_id = matches.place_exact(
             conn,
             item_id=item.id,
-            text_hash=stored if visit.state in _SETTLED else None,
+            text_hash=stored if visit.state in model.SETTLED else None,
             cluster_id=cluster_id,
             now=visit.at,
         )
