@@ -34,7 +34,7 @@ _PINNED = 5
 # Silent is what chance brings less often than once in this time.
 _SELDOM = 5.0
 # Nobody wants to hear of less. Longer where the rhythm rests on little: fewer than 12 gaps, or less than two of each day of the week.
-_LEAST, _LEAST_OF_SHORT, _LEAST_OF_FEW = _DAY, 14 * _DAY, 60 * _DAY
+LEAST, _LEAST_OF_SHORT, _LEAST_OF_FEW = _DAY, 14 * _DAY, 60 * _DAY
 _FEW, _SHORT = 12, 14 * _DAY
 _FEWEST = 3
 # Whoever has had no news of it for so long wants to know, whatever the odds.
@@ -122,7 +122,7 @@ def worth_a_look(lasted: timedelta, gap: timedelta | None, *, ever: bool = True)
     news, whether it may be barren."""
     if not ever:
         return lasted >= _EMPTY_FOR
-    return lasted >= max(_LEAST, 2 * gap) if gap is not None else lasted >= _LEAST_OF_SHORT
+    return lasted >= max(LEAST, 2 * gap) if gap is not None else lasted >= _LEAST_OF_SHORT
 
 
 # ---------------------------------------------------------------------------------------------------- the rhythm
@@ -192,7 +192,7 @@ def _too_long(quiet: Quiet) -> bool:
 def _least(quiet: Quiet) -> timedelta:
     if quiet.gaps < _FEW:
         return _LEAST_OF_FEW
-    return _LEAST_OF_SHORT if quiet.over < _SHORT else _LEAST
+    return _LEAST_OF_SHORT if quiet.over < _SHORT else LEAST
 
 
 def _said(quiet: Quiet) -> str:

@@ -37,9 +37,11 @@ class Watch:
             watched = [source for source in health.watched(conn) if _due(source, now)]
         for some in _batched(watched):
             with self._store.read() as conn:
-                judged = _judged(
-                    some, health.news(conn, [one.id for one in some]), health.fruitless(conn, _unheard(some))
-                )
+                quiet = _quiet(some, health.newest(conn, [one.id for one in some if not _suspected(one)]))
+                news = health.news(conn, [one.id for one in quiet])
+                judged = _judged(quiet, news, health.fruitless(conn, _unheard(quiet)))
+            if not judged:
+                continue
             with self._store.begin() as conn:
                 health.write(conn, judged, now)
             for one in judged:
@@ -54,11 +56,21 @@ def _due(source: health.Watched, now: datetime) -> bool:
     heard = source.last_new_at or source.added_at
     if source.health_at is not None and heard < source.health_at and now - source.health_at < _AGAIN:
         return False
-    ever = source.last_new_at is not None
     # What the first document showed may be of any age: the dates in it tell, not when we met it.
-    if ever and heard - source.added_at < _MET:
-        return True
+    return _suspected(source) or (source.last_new_at is not None and heard - source.added_at < _MET)
+
+
+def _suspected(source: health.Watched) -> bool:
+    """Whether it may be silent or barren by when we last heard of it, or was when it was last judged."""
+    heard, ever = source.last_new_at or source.added_at, source.last_new_at is not None
     return source.health is not None or silence.worth_a_look(source.until - heard, source.gap, ever=ever)
+
+
+def _quiet(some: Sequence[health.Watched], newest: Mapping[int, datetime]) -> list[health.Watched]:
+    """Without those that showed something of late when we met them: all their times take fifty times as long to ask for."""
+    return [
+        one for one in some if _suspected(one) or (one.id in newest and one.until - newest[one.id] >= silence.LEAST)
+    ]
 
 
 def _batched(watched: Sequence[health.Watched]) -> Iterator[list[health.Watched]]:

@@ -100,6 +100,15 @@ def news(conn: Connection, ids: Collection[int]) -> Mapping[int, list[datetime]]
     return found
 
 
+def newest(conn: Connection, ids: Collection[int]) -> Mapping[int, datetime]:
+    """When the newest was published of what each of these sources showed at its first poll; without those that gave no dates."""
+    told = _items.c.date_source.in_((model.DateSource.PUBLISHED, model.DateSource.UPDATED))
+    at = func.max(_items.c.published_at, type_=tables.UTCTime).label("at")
+    shown = select(_sightings.c.source_id, at).join_from(_sightings, _items).where(_sightings.c.source_id.in_(ids))
+    dated = shown.where(told, _sightings.c.backlog, _items.c.published_at <= _sightings.c.first_seen_at)
+    return {row.source_id: row.at for row in conn.execute(dated.group_by(_sightings.c.source_id))} if ids else {}
+
+
 def _seen(source_id: int) -> Select[Any]:
     at = _sightings.c.first_seen_at
     mine = select(at.label("at")).where(_sightings.c.source_id == source_id, _sightings.c.backlog.is_(False))
