@@ -236,7 +236,7 @@ class Harvester:
 
 def settled(store: db.Store, made: Sequence[model.Visit]) -> Sequence[model.HarvestReport]:
     """What came of these visits, once it is written, in one transaction. Raises StoreError."""
-    return store.commit(lambda conn: [visits.settle(conn, visit) for visit in made], tries=_CONFLICTS)
+    return store.commit(lambda conn: visits.settle_all(conn, made), tries=_CONFLICTS)
 
 
 def _compressed(body: spool.Body) -> bytes:

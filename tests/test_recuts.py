@@ -1,5 +1,6 @@
 """Boilerplate in the store: learned from what is harvested, cut from what is stored already."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
@@ -182,3 +183,29 @@ def test_what_articles_consisted_of_long_ago_is_forgotten(harvested: db.Store) -
         assert learning.forget(conn, make.NOW + timedelta(days=91)) > 20
 
     assert _learned(harvested)[1] == {boilerplate.hashed(BOX)}
+
+
+def test_what_is_cut_does_not_close_a_paragraph_that_a_visit_under_way_brings(
+    harvested: db.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with harvested.read() as conn:
+        several = conn.dialect.name == "postgresql"
+    if not several:
+        pytest.skip("SQLite has one writer at a time")
+    (item, *_) = [one for one in _claim(harvested) if one.id == 4]
+    text = "\n".join([*_words(4), BOX])
+    visit = make.visit(item, make.draft(text, paragraphs=boilerplate.candidates(text)))
+    later = LATER + timedelta(hours=1)
+    with harvested.read() as conn:
+        due = recuts.due(conn, now=later, limit=10)
+    made = [model.Recut(item=one, draft=draft.recut(harvest.job(one, None, LATER), one, TAXONOMY)) for one in due]
+
+    with ThreadPoolExecutor() as pool:
+        with harvested.begin() as conn:
+            visits.settle_all(conn, [visit])
+            cutting = pool.submit(harvested.commit, lambda other: recuts.write(other, made, later), tries=1)
+            wait([cutting], timeout=0.5)
+        cutting.result(timeout=30)
+
+    assert _recut(harvested) == 1
+    assert _items(harvested)[3][1:] == ("\n".join(_words(4)), BOX)

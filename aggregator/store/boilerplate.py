@@ -1,6 +1,6 @@
 """The paragraphs that a source puts into many of its articles: remembering what its articles consist of, and what recurs."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Integer, bindparam, delete, func, select, update
@@ -45,14 +45,22 @@ def learned(conn: Connection, source_ids: Collection[int]) -> Mapping[int, froze
     return {source: frozenset(hashes) for source, hashes in found.items()}
 
 
+def take_turns(conn: Connection, source_ids: Iterable[int]) -> None:
+    """Wait until no other writer is at work on the paragraphs of these sources, and keep others out until this transaction ends.
+
+    Of two that learn neither would see what the other adds, and both would count too few; what is cut must not close a paragraph
+    that another text is about to bring.
+    """
+    if conn.dialect.name == "postgresql":
+        for source in sorted({source_id % 2**31 for source_id in source_ids}):
+            conn.execute(_LOCK, {"space": _LOCK_SPACE, "source": source})
+
+
 def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime) -> None:
     """Remember what the article consists of, and learn what recurs by now. The same articles in another order teach the same, but
-    for what is rare: once learned, a paragraph stays so."""
+    for what is rare: once learned, a paragraph stays so. To be called in one's turn (`take_turns`)."""
     if not draft.paragraphs or draft.state not in model.SETTLED:
         return
-    if conn.dialect.name == "postgresql":
-        # Of two writers at work on one source neither would see what the other adds, and both count too few.
-        conn.execute(_LOCK, {"space": _LOCK_SPACE, "source": item.source_id % 2**31})
     # Sorted, so that two writers that meet wait for each other in one direction only.
     rows = [
         {"item_id": item.id, "hash": paragraph, "source_id": item.source_id, "at": now}

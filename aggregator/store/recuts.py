@@ -52,6 +52,7 @@ def due(conn: Connection, *, now: datetime, limit: int) -> tuple[model.Item, ...
 
 def write(conn: Connection, recuts: Sequence[model.Recut], now: datetime) -> int:
     """Correct the texts that are still what was cut, with their tags and clusters; returns how many."""
+    boilerplate.take_turns(conn, {one.item.source_id for one in recuts})
     free = select(_items.c.id).where(_items.c.id.in_([one.item.id for one in recuts]), tables.unclaimed(_items, now))
     ids = set(conn.execute(free.order_by(_items.c.id).with_for_update()).scalars())
     ours = [one for one in recuts if one.item.id in ids]
@@ -78,9 +79,10 @@ def _correct(conn: Connection, item: model.Item, draft: model.Draft, now: dateti
 
 
 def _done(conn: Connection, recuts: Sequence[model.Recut], now: datetime) -> None:
-    """Take off the list what was cut, and close the paragraphs that no text holds any more."""
+    """Take off the list what was cut, and close the paragraphs of these sources that no text holds any more."""
     for one in recuts:
         gone = delete(_paragraphs).where(_paragraphs.c.item_id == one.item.id, _paragraphs.c.hash.in_(one.item.learned))
         conn.execute(gone)
-    closing = update(_boilerplate).where(_boilerplate.c.cut_at.is_(None), ~exists().where(_HELD))
+    theirs = _boilerplate.c.source_id.in_({one.item.source_id for one in recuts})
+    closing = update(_boilerplate).where(theirs, _boilerplate.c.cut_at.is_(None), ~exists().where(_HELD))
     conn.execute(closing.values(cut_at=now))

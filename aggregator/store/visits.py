@@ -130,6 +130,14 @@ def item(
 # ------------------------------------------------------------------------------------------------------- settling
 
 
+def settle_all(conn: Connection, made: Sequence[model.Visit]) -> list[model.HarvestReport]:
+    """Write what these visits came to, of any number of writers at a time. Raises ConflictError as `settle` does."""
+    boilerplate.take_turns(conn, {visit.item.source_id for visit in made if visit.draft is not None})
+    # In the order of their ids: writers that meet wait for each other in one direction only.
+    told = {visit.item.id: settle(conn, visit) for visit in sorted(made, key=lambda visit: visit.item.id)}
+    return [told[visit.item.id] for visit in made]
+
+
 def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
     """Write what a visit came to: the text with its revision, cluster and tags, the page, the next visit, the end of the lease.
 
