@@ -71,11 +71,13 @@ def _finish(
     known = _completed(job, best)
     cut = boilerplate.cut(best.text if best else "", known.title, job.learned)
     text, before = cut.text, _before(job, known.title)
+    text_hash, made = fingerprint.make(text, known.title)
     return model.Draft(
         state=state,
         reason=reason,
         text=text,
-        text_hash=fingerprint.text_hash(text, known.title),
+        text_hash=text_hash,
+        fingerprint=made,
         word_count=markup.count_words(text),
         extractor=best.extractor if best else None,
         title=best.title if best else None,
@@ -94,11 +96,13 @@ def _finish(
 def recut(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> model.Draft:
     """The draft of a text that is stored already, without the paragraphs that its source became known for since."""
     cut = boilerplate.cut(job.text or "", job.title, job.learned)
+    text_hash, made = fingerprint.make(cut.text, job.title)
     return model.Draft(
         state=item.state,
         reason=item.state_reason,
         text=cut.text,
-        text_hash=fingerprint.text_hash(cut.text, job.title),
+        text_hash=text_hash,
+        fingerprint=made,
         word_count=markup.count_words(cut.text),
         extractor=item.extractor,
         tags=tagging.tags(job, cut.text, taxonomy),

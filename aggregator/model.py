@@ -589,6 +589,19 @@ class DraftJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """What is compared of a text, as `dedup.fingerprint` packs it: how many `tokens` it has, the hashes of its runs of five of them in
+    their order, where its numbers are and their hashes. `algo` names the rules, `dense` a script without spaces."""
+
+    algo: int
+    tokens: int
+    shingles: bytes
+    numbers_at: bytes
+    numbers: bytes
+    dense: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """What the corpus will say of the item: its best text, why it is not better, its hash and its tags.
 
@@ -613,6 +626,7 @@ class Draft:
     paragraphs: tuple[int, ...] = ()
     before: str | None = None
     before_hash: str | None = None
+    fingerprint: Fingerprint | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

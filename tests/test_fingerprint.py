@@ -68,3 +68,51 @@ def test_labelled_pairs_are_equal_where_only_the_dress_differs_and_no_two_storie
             dressed.append(pair)
 
     assert (dressed, others) == ([], [])
+
+
+# ------------------------------------------------------------------------------------------------------------ shingles
+
+PINNED, PINNED_TITLE = 197690905014937490, 8470077478021624941
+LONG = " ".join(f"{word}{n}" for n in range(40) for word in SIXTEEN.split())
+
+
+def test_what_is_stored_is_asked_for_too() -> None:
+    for text in (SIXTEEN, LONG, LONG[:1500], "気候変動の影響で川が増えた" * 40):
+        read = fingerprint.read(normalize.tokens(text))
+
+        assert set(read.stored) <= set(read.asked)
+
+
+def test_an_article_stores_some_twenty_hashes() -> None:
+    assert len(fingerprint.read(normalize.tokens(LONG)).stored) in range(15, 35)
+
+
+def test_a_text_comes_back_from_a_worker_as_it_went() -> None:
+    read = fingerprint.read(normalize.tokens(LONG))
+    hashed, packed = fingerprint.make(LONG)
+    back = fingerprint.unpack(packed)
+
+    assert hashed == fingerprint.text_hash(LONG)
+    assert (back.tokens, back.stored, back.asked) == (read.tokens, read.stored, read.asked)
+    assert back.numbers.tolist() == read.numbers.tolist() and back.numbers_at.tolist() == read.numbers_at.tolist()
+
+
+def test_the_hashes_are_the_same_on_every_machine() -> None:
+    read = fingerprint.read(["one", "two", "three", "four", "five"])
+
+    assert read.shingles.tolist() == [PINNED]
+    assert fingerprint.hashed("headline", "one") == PINNED_TITLE
+
+
+def test_dress_does_not_change_the_hashes() -> None:
+    plain = fingerprint.read(normalize.tokens(LONG))
+
+    assert fingerprint.read(normalize.tokens(f"<p>{LONG.upper().replace(' ', '&nbsp;')}</p>")).stored == plain.stored
+
+
+@given(st.text(max_size=400))
+def test_any_text_can_be_read(text: str) -> None:
+    read = fingerprint.read(normalize.tokens(text))
+
+    assert set(read.stored) <= set(read.asked)
+    assert len(read.shingles) == max(min(read.tokens, 1), read.tokens - 4)
