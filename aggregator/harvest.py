@@ -236,6 +236,8 @@ class Harvester:
 
 def settled(store: db.Store, made: Sequence[model.Visit]) -> Sequence[model.HarvestReport]:
     """What came of these visits, once it is written, in one transaction. Raises StoreError."""
+    with store.read() as conn:
+        visits.foresee(conn, made)
     return store.commit(lambda conn: visits.settle_all(conn, made), tries=_CONFLICTS)
 
 

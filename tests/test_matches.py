@@ -143,8 +143,8 @@ def test_leaving_twice_is_harmless(store: db.Store) -> None:
     _fill(store, "same", "same")
 
     with store.begin() as conn:
-        matches.leave(conn, 2, 1)
-        matches.leave(conn, 2, 1)
+        matches.withdraw(conn, [2], make.NOW)
+        matches.withdraw(conn, [2], make.NOW)
 
     assert _clusters(store) == [None, None]
 

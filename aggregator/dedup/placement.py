@@ -83,20 +83,21 @@ class Link:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
     """What came of a newcomer: the items whose clusters it `joins`, which are one from now on, the best first; those that contain it
-    or that it contains; the hashes by which it is to be found; how many texts it was compared with."""
+    or that it contains; the hashes by which it is to be found; the items whose texts it was compared with."""
 
     item_id: int
     joins: tuple[Link, ...] = ()
     parts: tuple[Link, ...] = ()
     stored: tuple[int, ...] = ()
-    compared: int = 0
+    compared: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True, kw_only=True)
 class Neighbourhood:
     """The items that may be related to the newcomers: by their ids, by the hashes that they have stored, and by their whole text.
 
-    Clusters that are new have numbers below zero; `merged` are those that have become part of another.
+    Clusters that are new have numbers below zero; `merged` are those that have become part of another, `moved` the items whose cluster
+    is not the one that they came with.
     """
 
     known: dict[int, Known] = field(default_factory=dict)
@@ -104,6 +105,7 @@ class Neighbourhood:
     twins: dict[str, list[int]] = field(default_factory=dict)
     members: dict[int, set[int]] = field(default_factory=dict)
     merged: dict[int, int] = field(default_factory=dict)
+    moved: set[int] = field(default_factory=set)
     opened: int = 0
 
     def add(self, item: Known, stored: Iterable[int] = ()) -> None:
@@ -142,9 +144,17 @@ class Neighbourhood:
             self.merged[gone] = into
             self._move(self.members.pop(gone), into)
 
+    def part_of(self, cluster: int) -> int:
+        """The cluster that this one belongs to by now: itself, unless it was merged."""
+        while cluster in self.merged:
+            cluster = self.merged[cluster]
+        return cluster
+
     def _move(self, items: Iterable[int], cluster: int) -> None:
         for item_id in items:
-            self.known[item_id].cluster = cluster
+            if self.known[item_id].cluster != cluster:
+                self.known[item_id].cluster = cluster
+                self.moved.add(item_id)
             self.members.setdefault(cluster, set()).add(item_id)
 
 
@@ -190,7 +200,7 @@ def place(newcomer: Newcomer, around: Neighbourhood) -> Placed:
         joins=tuple(joins),
         parts=tuple(link for link in parts if around.known[link.other_id].group not in groups),
         stored=_stored(newcomer, joins, around),
-        compared=sum(link.method != "text_hash" for link in found),
+        compared=frozenset(link.other_id for link in found if link.method != "text_hash"),
     )
 
 

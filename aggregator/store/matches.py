@@ -1,99 +1,345 @@
-"""Which items say the same: clusters, their members, and the pairs that put them there. Never deletes or hides an item."""
+"""Which items say the same, and which contain others: clusters, their members, and the pairs that say why. Never deletes or hides an
+item.
 
+Everything that changes a cluster goes through `place`, in its writer's transaction and as the last thing in it: writers wait for each
+other here, so whoever comes second sees what the first has stored, and two copies that arrive at the same instant meet.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, or_, select, update
 
-from aggregator.store import changes, tables
+from aggregator import errors
+from aggregator.dedup import fingerprint, placement
+from aggregator.dedup.comparison import Relation
+from aggregator.dedup.placement import Link, Neighbourhood, Newcomer, Placed
+from aggregator.store import changes, neighbours, tables
+from aggregator.store.neighbours import Arrival
 
-_items, _clusters, _matches = tables.items, tables.clusters, tables.matches
+_items, _clusters, _matches, _fingerprints = tables.items, tables.clusters, tables.matches, tables.fingerprints
+
+# Any number: it tells this lock from others. Whoever has it waits for nobody, so it is never part of a circle.
+_LOCK_KEY = 0x636C757374657273
+# A page that holds a text is linked with so many of its copies, and a headline with so many items that have it.
+_MOST_LINKED = 100
 
 # Built once: to put a statement together takes longer than to run it.
 _LOCK = select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger)))
-_TWINS = (
-    select(_items.c.id, _items.c.cluster_id)
-    .where(
-        _items.c.text_hash == bindparam("hash"),
-        _items.c.id != bindparam("of"),
-        _items.c.state.in_(("ok", "feed_only")),
-    )
-    .order_by(_items.c.id)
-)
+_TO = {name: bindparam(f"to_{name}", type_=_items.c[name].type) for name in ("cluster_id", "tokens", "algo")}
+_SETTLE = update(_items).where(_items.c.id == bindparam("of")).values(_TO)
+_MOVE = update(_items).where(_items.c.id == bindparam("of")).values(cluster_id=_TO["cluster_id"])
+_SHOW = update(_clusters).where(_clusters.c.id == bindparam("of")).values(item_id=bindparam("shown"))
 
 
-def place_exact(
-    conn: Connection, *, item_id: int, text_hash: str | None, cluster_id: int | None, now: datetime
-) -> int | None:
-    """Put an item into the cluster of the items with the same normalised text, opening one if needed; returns its cluster.
+@dataclass(kw_only=True)
+class _Round:
+    """What is placed together: the `arrivals` by their ids, the clusters in which they and the others `were` before, what is `around`
+    them, and what came of each."""
 
-    An item whose text no longer equals its cluster's leaves it first. Correct with any number of writers: on Postgres the ones
-    with the same text wait for each other, SQLite has one writer.
+    arrivals: Mapping[int, Arrival]
+    were: dict[int, int | None]
+    titles: Mapping[int, int] = field(default_factory=dict)
+    around: Neighbourhood = field(default_factory=Neighbourhood)
+    newcomers: Sequence[Newcomer] = ()
+    placed: list[Placed] = field(default_factory=list)
+    doubtful: set[int] = field(default_factory=set)
+    numbers: dict[int, int] = field(default_factory=dict)
+
+    def is_bare(self, item_id: int) -> bool:
+        """Whether an item has no text."""
+        if item_id in self.arrivals:
+            return self.arrivals[item_id].text_hash is None
+        return self.around.known[item_id].tokens == 0
+
+    def cluster(self, item_id: int) -> int | None:
+        """The number of the cluster of an item that is known by now."""
+        known = self.around.known.get(item_id)
+        if known is None or known.cluster is None:
+            return None
+        return self.numbers.get(known.cluster, known.cluster)
+
+
+def place(conn: Connection, arrivals: Iterable[Arrival], *, anew: Collection[int] = ()) -> dict[int, int | None]:
+    """Find the place of items that were just written, in this transaction; returns their clusters. What stands where it was placed by
+    the present rules stays, unless it is to be placed `anew`.
+
+    Correct with any number of writers. Raises ConflictError where another one is at work on an item that is to be moved: its
+    transaction has to be begun again.
     """
-    if text_hash is not None and conn.dialect.name == "postgresql":
-        conn.execute(_LOCK, {"key": int(text_hash[:15], 16)})
-    twins = _twins(conn, item_id, text_hash)
-    joined = min((twin_cluster for _, twin_cluster in twins if twin_cluster is not None), default=None)
-    if cluster_id is not None and cluster_id != joined:
-        leave(conn, item_id, cluster_id)
-        # A new cluster may get the number of one that this has dissolved.
-        cluster_id = None
-    if not twins:
-        return None
-    if joined is None:
-        joined = _open(conn, twins[0][0], now)
-    if cluster_id != joined:
-        conn.execute(update(_items).where(_items.c.id == item_id).values(cluster_id=joined))
-        match = {
-            "item_id": item_id,
-            "other_id": twins[0][0],
-            "relation": "exact",
-            "score": 1.0,
-            "method": "text_hash",
-            "at": now,
-        }
-        conn.execute(insert(_matches), match)
-        changes.tell(conn, "cluster", [item_id], now)
-    choose(conn, joined)
-    return joined
+    given = {one.item_id: one for one in arrivals}
+    rows = _rows(conn, given)
+    clusters = {item_id: row.cluster_id for item_id, row in rows.items()}
+    moving = {key: one for key, one in given.items() if _is_moved(one, rows[key], anew)}
+    if moving:
+        if conn.dialect.name == "postgresql":
+            conn.execute(_LOCK, {"key": _LOCK_KEY})
+        doubtful = _place(conn, moving, clusters)
+        if doubtful:
+            now = max(one.at for one in moving.values())
+            again = {one.item_id: one for one in neighbours.stored(conn, doubtful, now)}
+            _place(conn, again, {key: row.cluster_id for key, row in _rows(conn, again).items()})
+        clusters = {key: row.cluster_id for key, row in _rows(conn, given).items()}
+    return clusters
 
 
-def _twins(conn: Connection, item_id: int, text_hash: str | None) -> list[tuple[int, int | None]]:
-    if text_hash is None:
-        return []
-    return [(row.id, row.cluster_id) for row in conn.execute(_TWINS, {"hash": text_hash, "of": item_id})]
+def withdraw(conn: Connection, item_ids: Collection[int], now: datetime) -> None:
+    """Take items out of their clusters and all that relates them to others, before they are deleted, say. Raises ConflictError."""
+    place(
+        conn, [Arrival(item_id=one, source_id=0, at=now, title="", text_hash=None) for one in item_ids], anew=item_ids
+    )
 
 
-def _open(conn: Connection, item_id: int, now: datetime) -> int:
-    opened: int = conn.execute(
-        insert(_clusters).values(item_id=item_id, created_at=now).returning(_clusters.c.id)
-    ).scalar_one()
-    conn.execute(update(_items).where(_items.c.id == item_id).values(cluster_id=opened))
-    changes.tell(conn, "cluster", [item_id], now)
-    return opened
+def _rows(conn: Connection, ids: Collection[int]) -> dict[int, Any]:
+    columns = (_items.c.id, _items.c.cluster_id, _items.c.algo)
+    return {row.id: row for row in conn.execute(select(*columns).where(tables.among(conn, _items.c.id, list(ids))))}
 
 
-def leave(conn: Connection, item_id: int, cluster_id: int) -> None:
-    """Take an item out of its cluster; a cluster of one is dissolved."""
-    conn.execute(
-        delete(_matches).where(
-            or_(_matches.c.item_id == item_id, _matches.c.other_id == item_id), _matches.c.relation == "exact"
+def _is_moved(arrival: Arrival, row: Any, anew: Collection[int]) -> bool:
+    wanted = arrival.text_hash is not None or arrival.headline
+    there = row.cluster_id is not None or row.algo is not None
+    if not wanted:
+        return there
+    return row.algo != fingerprint.ALGO or arrival.item_id in anew
+
+
+# ------------------------------------------------------------------------------------------------------------ placing
+
+
+def _place(conn: Connection, moving: Mapping[int, Arrival], clusters: Mapping[int, int | None]) -> set[int]:
+    """Place these items and the others of their clusters, which they might have held together; returns whose place is in doubt since."""
+    now = max(one.at for one in moving.values())
+    were = {key: clusters[key] for key in moving}
+    members = _members(conn, {cluster for cluster in were.values() if cluster is not None})
+    mates = {key: cluster for key, (cluster, _) in members.items() if key not in moving}
+    _hold(conn, mates)
+    together = {**moving, **{one.item_id: one for one in neighbours.stored(conn, mates, now)}}
+    this = _Round(arrivals=dict(sorted(together.items())), were={**were, **mates})
+    _leave(conn, this)
+    this.titles = {
+        key: hashed
+        for key, one in this.arrivals.items()
+        if (one.text_hash is not None or one.headline) and (hashed := neighbours.headline(one.title)) is not None
+    }
+    this.newcomers = neighbours.newcomers(conn, this.arrivals.values())
+    this.around = neighbours.around(conn, this.newcomers, this.titles.values(), without=this.arrivals.keys())
+    this.were |= {key: known.cluster for key, known in this.around.known.items()}
+    for one in this.newcomers:
+        placed = placement.place(one, this.around)
+        this.around.settle(one, placed)
+        this.placed.append(placed)
+        this.doubtful.update(placement.doubtful(one, placed, this.around))
+    _write(conn, this, now)
+    return this.doubtful
+
+
+def _leave(conn: Connection, this: _Round) -> None:
+    """Forget what relates these items to others and how they are found, if they were placed before."""
+    rows = _rows(conn, this.arrivals)
+    before = [key for key, row in rows.items() if row.algo is not None or row.cluster_id is not None]
+    if before:
+        theirs = or_(tables.among(conn, _matches.c.item_id, before), tables.among(conn, _matches.c.other_id, before))
+        conn.execute(delete(_matches).where(theirs))
+        conn.execute(delete(_fingerprints).where(tables.among(conn, _fingerprints.c.item_id, before)))
+
+
+def _hold(conn: Connection, ids: Collection[int]) -> None:
+    """Keep other writers away from these items. Never waits, for whoever has them may be waiting for us."""
+    if not ids or conn.dialect.name == "sqlite":
+        return
+    wanted = select(_items.c.id).where(tables.among(conn, _items.c.id, sorted(ids))).order_by(_items.c.id)
+    held = conn.execute(wanted.with_for_update(key_share=True, skip_locked=True)).all()
+    if len(held) < len(ids):
+        raise errors.ConflictError("another writer is at work on an item of the same cluster")
+
+
+def _members(conn: Connection, clusters: Collection[int]) -> dict[int, tuple[int, placement.Member]]:
+    """The items of these clusters, each with its cluster."""
+    if not clusters:
+        return {}
+    columns = (_items.c.id, _items.c.cluster_id, _items.c.published_at, _items.c.first_seen_at, _items.c.url_key)
+    theirs = tables.among(conn, _items.c.cluster_id, sorted(clusters))
+    return {
+        row.id: (
+            row.cluster_id,
+            placement.Member(
+                item_id=row.id,
+                published_at=row.published_at,
+                first_seen_at=row.first_seen_at,
+                url_key=row.url_key,
+            ),
         )
-    )
-    conn.execute(update(_items).where(_items.c.id == item_id).values(cluster_id=None))
-    left = conn.execute(select(func.count()).where(_items.c.cluster_id == cluster_id)).scalar_one()
-    if left < 2:
-        conn.execute(delete(_clusters).where(_clusters.c.id == cluster_id))
-        conn.execute(update(_items).where(_items.c.cluster_id == cluster_id).values(cluster_id=None))
-    else:
-        choose(conn, cluster_id)
+        for row in conn.execute(select(*columns).where(theirs).order_by(_items.c.id))
+    }
 
 
-def choose(conn: Connection, cluster_id: int) -> None:
-    """Name the member that `unique_items` shows: the earliest published, then the first seen, then by its key, which does not
-    depend on the order of arrival."""
-    order = (_items.c.published_at, _items.c.first_seen_at, _items.c.url_key)
-    earliest: Any = (
-        select(_items.c.id).where(_items.c.cluster_id == cluster_id).order_by(*order).limit(1).scalar_subquery()
-    )
-    conn.execute(update(_clusters).where(_clusters.c.id == cluster_id).values(item_id=earliest))
+# ------------------------------------------------------------------------------------------------------------ writing
+
+
+def _write(conn: Connection, this: _Round, now: datetime) -> None:
+    moved = _moved(conn, this)
+    _hold(conn, moved)
+    _number(conn, this, now)
+    clusters = {item_id: this.cluster(item_id) for item_id in this.arrivals}
+    others = {item_id: this.numbers.get(cluster, cluster) for item_id, cluster in moved.items()}
+    _settle(conn, this, clusters)
+    if others:
+        conn.execute(_MOVE, [{"of": key, "to_cluster_id": cluster} for key, cluster in sorted(others.items())])
+    now_in = clusters | others
+    told = [key for key, cluster in now_in.items() if cluster not in (None, this.were.get(key))]
+    changes.tell(conn, "cluster", sorted(told), now)
+    _index(conn, this)
+    touched = {cluster for key in now_in for cluster in (now_in[key], this.were.get(key)) if cluster is not None}
+    linked = {number for one in this.placed for link in one.parts if (number := this.cluster(link.other_id))}
+    members = _members(conn, touched | linked)
+    _relate(conn, this, members)
+    _choose(conn, touched, members)
+
+
+def _moved(conn: Connection, this: _Round) -> dict[int, int]:
+    """The clusters of the items that were there before and are in another now: of those that stood alone until they were joined, and of
+    the members of clusters that are part of another now."""
+    merged = _members(conn, {cluster for cluster in this.around.merged if cluster > 0})
+    this.were |= {key: cluster for key, (cluster, _) in merged.items()}
+    found = {key: this.around.part_of(cluster) for key, (cluster, _) in merged.items()}
+    known = {key: this.around.known[key].cluster for key in this.around.moved}
+    found |= {key: cluster for key, cluster in known.items() if cluster is not None}
+    return {key: cluster for key, cluster in found.items() if key not in this.arrivals}
+
+
+def _settle(conn: Connection, this: _Round, clusters: Mapping[int, int | None]) -> None:
+    tokens = {one.item_id: one.subject.text.tokens for one in this.newcomers}
+    rows = [
+        {
+            "of": key,
+            "to_cluster_id": clusters[key],
+            "to_tokens": tokens.get(key, 0 if one.headline else None),
+            "to_algo": fingerprint.ALGO if one.text_hash is not None or one.headline else None,
+        }
+        for key, one in this.arrivals.items()
+    ]
+    conn.execute(_SETTLE, rows)
+
+
+def _number(conn: Connection, this: _Round, now: datetime) -> None:
+    """Numbers for the clusters that are new: one that its members had before, where nobody else has it now."""
+    taken = {known.cluster for known in this.around.known.values() if known.cluster is not None and known.cluster > 0}
+    unnumbered = []
+    for cluster, members in sorted(this.around.members.items(), reverse=True):
+        if cluster > 0:
+            continue
+        had = Counter(number for item_id in members if (number := this.were.get(item_id)) is not None)
+        free = sorted((-count, number) for number, count in had.items() if number not in taken)
+        if free:
+            this.numbers[cluster] = free[0][1]
+            taken.add(free[0][1])
+        else:
+            unnumbered.append((cluster, min(members)))
+    if unnumbered:
+        rows = [{"item_id": item_id, "created_at": now} for _, item_id in unnumbered]
+        made = conn.execute(insert(_clusters).returning(_clusters.c.id, sort_by_parameter_order=True), rows)
+        this.numbers |= {cluster: number for (cluster, _), number in zip(unnumbered, made.scalars(), strict=True)}
+
+
+def _index(conn: Connection, this: _Round) -> None:
+    """By what they are found from now on: parts of their texts, and their titles."""
+    rows = [{"hash": one, "item_id": placed.item_id} for placed in this.placed for one in placed.stored]
+    room = {
+        hashed: placement.MOST_POSTINGS - len(this.around.postings.get(hashed, ())) for hashed in this.titles.values()
+    }
+    for item_id, hashed in this.titles.items():
+        if room[hashed] > 0:
+            rows.append({"hash": hashed, "item_id": item_id})
+            room[hashed] -= 1
+    if rows:
+        tables.add(conn, _fingerprints, rows, anew=True)
+
+
+def _relate(conn: Connection, this: _Round, members: Mapping[int, tuple[int, placement.Member]]) -> None:
+    rows: dict[tuple[int, int], dict[str, Any]] = {}
+    copies: dict[int, list[int]] = {}
+    for item_id, (cluster, _) in members.items():
+        copies.setdefault(cluster, []).append(item_id)
+    for placed in this.placed:
+        at = this.arrivals[placed.item_id].at
+        for link in placed.joins:
+            _add(rows, _same(placed.item_id, link, at))
+        for link in placed.parts:
+            _add(rows, _part(placed.item_id, link, at))
+            # Who copied what a page holds is on that page as well.
+            number = this.cluster(link.other_id)
+            others = [key for key in copies.get(number or 0, ()) if key not in placed.compared]
+            for other_id in others[:_MOST_LINKED]:
+                mate = Link(other_id=other_id, verdict=link.verdict, method="cluster")
+                _add(rows, _part(placed.item_id, mate, at))
+    for row in _headlines(this):
+        _add(rows, row)
+    if rows:
+        tables.add(conn, _matches, [rows[key] for key in sorted(rows)], anew=True)
+
+
+def _add(rows: dict[tuple[int, int], dict[str, Any]], row: dict[str, Any]) -> None:
+    rows.setdefault((row["item_id"], row["other_id"]), row)
+
+
+def _same(item_id: int, link: Link, at: datetime) -> dict[str, Any]:
+    verdict = link.verdict
+    relation = "exact" if link.method == "text_hash" else "near"
+    score = min(verdict.covered, verdict.covered_other)
+    return _match(item_id, link.other_id, (relation, link.method, score), (verdict.covered, verdict.covered_other), at)
+
+
+def _part(item_id: int, link: Link, at: datetime) -> dict[str, Any]:
+    """The item that contains the other comes first, whichever of them is the newcomer."""
+    whole, part = (item_id, link.other_id), (link.verdict.covered, link.verdict.covered_other)
+    if link.verdict.relation is Relation.CONTAINED:
+        whole, part = whole[::-1], part[::-1]
+    return _match(*whole, ("contains", link.method, part[1]), part, at)
+
+
+def _headlines(this: _Round) -> Iterable[dict[str, Any]]:
+    """Items without a text and those that have the same words in their titles, whether they have a text or not."""
+    holders = {hashed: list(this.around.postings.get(hashed, ())) for hashed in this.titles.values()}
+    for item_id, hashed in this.titles.items():
+        bare = this.arrivals[item_id].text_hash is None
+        for other_id in holders[hashed][:_MOST_LINKED]:
+            if bare or this.is_bare(other_id):
+                yield _match(item_id, other_id, ("headline", "title", 1.0), (0.0, 0.0), this.arrivals[item_id].at)
+        holders[hashed].append(item_id)
+
+
+def _match(
+    item_id: int, other_id: int, found: tuple[str, str, float], covered: tuple[float, float], at: datetime
+) -> dict[str, Any]:
+    relation, method, score = found
+    return {
+        "item_id": item_id,
+        "other_id": other_id,
+        "relation": relation,
+        "score": round(score, 4),
+        "coverage": round(covered[0], 4),
+        "other_coverage": round(covered[1], 4),
+        "method": method,
+        "version": fingerprint.ALGO,
+        "at": at,
+    }
+
+
+def _choose(conn: Connection, clusters: Collection[int], members: Mapping[int, tuple[int, placement.Member]]) -> None:
+    """Name the member that each of these clusters shows; those without members are gone."""
+    theirs: dict[int, list[placement.Member]] = {}
+    for cluster, member in members.values():
+        theirs.setdefault(cluster, []).append(member)
+    gone = [number for number in clusters if number not in theirs]
+    if gone:
+        conn.execute(delete(_clusters).where(tables.among(conn, _clusters.c.id, gone)))
+    shown = [
+        {"of": number, "shown": placement.representative(theirs[number])}
+        for number in sorted(clusters)
+        if number in theirs
+    ]
+    if shown:
+        conn.execute(_SHOW, shown)

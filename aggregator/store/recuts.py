@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, bindparam, delete, exists, select, update
 
 from aggregator import model
-from aggregator.store import boilerplate, matches, tables, tags, visits
+from aggregator.store import boilerplate, matches, neighbours, tables, tags, visits
 
 _items, _paragraphs, _boilerplate, _revisions = tables.items, tables.paragraphs, tables.boilerplate, tables.revisions
 _HELD = and_(_paragraphs.c.source_id == _boilerplate.c.source_id, _paragraphs.c.hash == _boilerplate.c.hash)
@@ -54,28 +54,37 @@ def write(conn: Connection, recuts: Sequence[model.Recut], now: datetime) -> int
     """Correct the texts that are still what was cut, with their tags and clusters; returns how many."""
     boilerplate.take_turns(conn, {one.item.source_id for one in recuts})
     free = select(_items.c.id).where(_items.c.id.in_([one.item.id for one in recuts]), tables.unclaimed(_items, now))
-    ids = set(conn.execute(free.order_by(_items.c.id).with_for_update()).scalars())
+    ids = set(conn.execute(free.order_by(_items.c.id).with_for_update(key_share=True)).scalars())
     ours = [one for one in recuts if one.item.id in ids]
-    corrected = sum(_correct(conn, one.item, one.draft, now) for one in ours)
+    corrected = [one for one in ours if _correct(conn, one.item, one.draft, now)]
     _done(conn, ours, now)
-    return corrected
+    matches.place(conn, [_arrival(one, now) for one in corrected], anew={one.item.id for one in corrected})
+    return len(corrected)
 
 
-def _correct(conn: Connection, item: model.Item, draft: model.Draft, now: datetime) -> int:
+def _correct(conn: Connection, item: model.Item, draft: model.Draft, now: datetime) -> bool:
     if draft.text == item.text:
-        return 0
+        return False
     values = {"of": item.id, "old": item.text_hash, "to_text": draft.text, "to_hash": draft.text_hash}
     told = {"to_words": draft.word_count, "to_boilerplate": draft.boilerplate, "now": now}
     if not conn.execute(_CORRECT, values | told).rowcount:
-        return 0
+        return False
     # The version that is shown in the item's history is the one that the item has.
     conn.execute(_LATEST, values)
     tags.write(conn, item.id, draft.tags, now)
-    settled = item.state in model.SETTLED
-    matches.place_exact(
-        conn, item_id=item.id, text_hash=draft.text_hash if settled else None, cluster_id=item.cluster_id, now=now
+    return True
+
+
+def _arrival(one: model.Recut, now: datetime) -> neighbours.Arrival:
+    settled = one.item.state in model.SETTLED
+    return neighbours.Arrival(
+        item_id=one.item.id,
+        source_id=one.item.source_id,
+        at=now,
+        title=one.item.title,
+        text_hash=one.draft.text_hash if settled else None,
+        fingerprint=one.draft.fingerprint,
     )
-    return 1
 
 
 def _done(conn: Connection, recuts: Sequence[model.Recut], now: datetime) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -40,6 +40,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from aggregator.store import moments
+
+T = TypeVar("T")
 
 metadata = MetaData(
     naming_convention={
@@ -191,6 +193,8 @@ items = Table(
     Column("image", Text),
     Column("text", Text),
     Column("text_hash", Text),
+    Column("tokens", Integer),
+    Column("algo", Integer),
     Column("word_count", Integer),
     Column("boilerplate", Text),
     Column("extractor", Text),
@@ -283,7 +287,10 @@ matches = Table(
     _reference("items.id", name="other_id", primary_key=True),
     Column("relation", Text, nullable=False),
     Column("score", Float, nullable=False),
+    Column("coverage", Float, nullable=False, server_default=text("1")),
+    Column("other_coverage", Float, nullable=False, server_default=text("1")),
     Column("method", Text, nullable=False),
+    Column("version", Integer, nullable=False, server_default=text("0")),
     Column("at", UTCTime, nullable=False),
     Index(None, "other_id"),
 )
@@ -294,6 +301,7 @@ fingerprints = Table(
     Column("hash", BigInteger, primary_key=True, autoincrement=False),
     _reference("items.id", name="item_id", primary_key=True),
     Index(None, "item_id"),
+    sqlite_with_rowid=False,
 )
 
 tags = Table(
@@ -470,12 +478,12 @@ def unclaimed(claimed: Table, now: datetime) -> ColumnElement[bool]:
     return or_(claimed.c.lease_until.is_(None), claimed.c.lease_until <= now)
 
 
-def among(conn: Connection, texts: ColumnElement[str], wanted: Collection[str]) -> ColumnElement[bool]:
-    """Whether one of `texts` is `wanted`, however many these are: they are one parameter, where IN makes each of them one."""
+def among(conn: Connection, values: ColumnElement[T], wanted: Collection[T]) -> ColumnElement[bool]:
+    """Whether one of `values` is `wanted`, however many these are: they are one parameter, where IN makes each of them one."""
     if conn.dialect.name == "sqlite":
-        given = func.json_each(json.dumps(list(wanted))).table_valued(column("value", Text))
-        return texts.in_(select(given.c.value))
-    return texts == any_(literal(list(wanted), ARRAY(Text)))
+        given = func.json_each(json.dumps(list(wanted))).table_valued(column("value", values.type))
+        return values.in_(select(given.c.value))
+    return values == any_(literal(list(wanted), ARRAY(values.type)))
 
 
 def view(name: str, columns: str, **types: Any) -> TableClause:

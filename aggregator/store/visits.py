@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select, update
 
 from aggregator import errors, model
-from aggregator.store import boilerplate, changes, matches, pages, revisions, tables, tags
+from aggregator.store import boilerplate, changes, matches, neighbours, pages, revisions, tables, tags
 
 _items = tables.items
 
@@ -130,22 +131,65 @@ def item(
 # ------------------------------------------------------------------------------------------------------- settling
 
 
-def settle_all(conn: Connection, made: Sequence[model.Visit]) -> list[model.HarvestReport]:
-    """Write what these visits came to, of any number of writers at a time. Raises ConflictError as `settle` does."""
-    boilerplate.take_turns(conn, {visit.item.source_id for visit in made if visit.draft is not None})
-    # In the order of their ids: writers that meet wait for each other in one direction only.
-    told = {visit.item.id: settle(conn, visit) for visit in sorted(made, key=lambda visit: visit.item.id)}
-    return [told[visit.item.id] for visit in made]
+def foresee(conn: Connection, made: Sequence[model.Visit]) -> None:
+    """Read ahead what `settle_all` will look at, before it keeps others waiting."""
+    neighbours.foresee(conn, [one for visit in made if (one := _arrival(visit, alone=False)) is not None])
 
 
 def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
-    """Write what a visit came to: the text with its revision, cluster and tags, the page, the next visit, the end of the lease.
+    """`settle_all` for one."""
+    return settle_all(conn, [visit])[0]
 
-    Raises ConflictError, code `superseded`, if the item is no longer this visit's: its lease ran out, or its feed changed it
+
+def settle_all(conn: Connection, made: Sequence[model.Visit]) -> list[model.HarvestReport]:
+    """Write what these visits came to, of any number of writers at a time: the texts with their revisions, clusters and tags, the
+    pages, the next visits, the end of the leases.
+
+    Raises ConflictError, code `superseded`, if an item is no longer this visit's: its lease ran out, or its feed changed it
     meanwhile and wants it visited anew.
     """
+    boilerplate.take_turns(conn, {visit.item.source_id for visit in made if visit.draft is not None})
+    told: dict[int, model.HarvestReport] = {}
+    arrivals: list[neighbours.Arrival] = []
+    anew: set[int] = set()
+    # In the order of their ids: writers that meet wait for each other in one direction only.
+    for visit in sorted(made, key=lambda visit: visit.item.id):
+        report, judged = _settle(conn, visit)
+        told[report.item_id] = report
+        if (arrival := _arrival(visit, alone=judged.alone)) is not None:
+            arrivals.append(arrival)
+            if arrival.text_hash != visit.item.text_hash:
+                anew.add(arrival.item_id)
+    # Last, for whoever places keeps all others from it until the commit.
+    clusters = matches.place(conn, arrivals, anew=anew)
+    reports = (told[visit.item.id] for visit in made)
+    return [replace(report, cluster_id=clusters.get(report.item_id, report.cluster_id)) for report in reports]
+
+
+def _arrival(visit: model.Visit, *, alone: bool) -> neighbours.Arrival | None:
+    """What may have to be placed after a visit; None where it brought nothing that could be. Where the text is left `alone` the stored
+    one counts."""
     item, draft = visit.item, visit.draft
-    # Those that were written just before, in the same transaction, may have changed its cluster.
+    settled = visit.state in model.SETTLED
+    brought = draft is not None and draft.word_count > 0
+    bare = not settled and visit.state != model.ItemState.PENDING and not brought and not item.text
+    if draft is None and not bare:
+        return None
+    text_hash = None if draft is None or not settled else item.text_hash if alone else draft.text_hash
+    return neighbours.Arrival(
+        item_id=item.id,
+        source_id=item.source_id,
+        at=visit.at,
+        title=item.title or (draft.title if draft else None) or "",
+        text_hash=text_hash,
+        fingerprint=draft.fingerprint if draft is not None and not alone else None,
+        headline=bare,
+    )
+
+
+def _settle(conn: Connection, visit: model.Visit) -> tuple[model.HarvestReport, revisions.Judged]:
+    """Write what a visit came to, but for the place among others."""
+    item, draft = visit.item, visit.draft
     holder, cluster_id = conn.execute(_HOLDER, {"of": item.id}).one()
     if holder != item.lease_owner:
         raise errors.ConflictError(f"item {item.id} changed while it was visited", code="superseded")
@@ -173,22 +217,20 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
     if draft is not None:
         boilerplate.learn(conn, item, draft, visit.at)
         tags.write(conn, item.id, draft.tags, visit.at)
-        stored = item.text_hash if judged.alone else draft.text_hash
-        cluster_id = matches.place_exact(
-            conn,
-            item_id=item.id,
-            text_hash=stored if visit.state in model.SETTLED else None,
-            cluster_id=cluster_id,
-            now=visit.at,
-        )
+    return _report(visit, values["state_reason"], judged, cluster_id), judged
+
+
+def _report(
+    visit: model.Visit, reason: str | None, judged: revisions.Judged, cluster_id: int | None
+) -> model.HarvestReport:
     return model.HarvestReport(
-        item_id=item.id,
-        url=item.url,
-        source=item.source,
+        item_id=visit.item.id,
+        url=visit.item.url,
+        source=visit.item.source,
         at=visit.at,
         state=visit.state,
-        reason=values["state_reason"],
-        words=draft.word_count if draft else 0,
+        reason=reason,
+        words=visit.draft.word_count if visit.draft else 0,
         attempts=visit.attempts,
         due=visit.due,
         revised=judged.revised,
@@ -197,7 +239,12 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
 
 
 # Built once: to put a statement together takes longer than to run it.
-_HOLDER = select(_items.c.lease_owner, _items.c.cluster_id).where(_items.c.id == bindparam("of")).with_for_update()
+# As UPDATE locks a row, and no more: who relates an item to this one must not wait, for he has what we wait for in the end.
+_HOLDER = (
+    select(_items.c.lease_owner, _items.c.cluster_id)
+    .where(_items.c.id == bindparam("of"))
+    .with_for_update(key_share=True)
+)
 
 
 @lru_cache(maxsize=64)

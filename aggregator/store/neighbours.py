@@ -1,0 +1,171 @@
+"""What is known around texts that are to be placed: a few questions to the index, however many texts there are. Writes nothing."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, or_, select
+
+from aggregator import model
+from aggregator.dedup import comparison, fingerprint, normalize, placement
+from aggregator.dedup.placement import Known, Neighbourhood, Newcomer
+from aggregator.store import tables
+
+_items, _fingerprints = tables.items, tables.fingerprints
+
+# Texts that were read lately, by their hashes: what comes in is compared with what came in just before. 8 bytes a token, so 16 MB at most.
+_TOKENS = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """An item whose place is to be found. `text_hash` is None where it has no text that could be related; if it has none at all,
+    `headline` says to relate it by its title. `fingerprint` may be left out, for what is stored."""
+
+    item_id: int
+    source_id: int
+    at: datetime
+    title: str
+    text_hash: str | None
+    fingerprint: model.Fingerprint | None = None
+    headline: bool = False
+
+
+class _Texts:
+    """Texts by their hashes, those that were used last."""
+
+    def __init__(self, tokens: int) -> None:
+        self._most, self._held, self._lock = tokens, 0, threading.Lock()
+        self._texts: OrderedDict[str, fingerprint.Text] = OrderedDict()
+
+    def find(self, text_hash: str) -> fingerprint.Text | None:
+        with self._lock:
+            if text_hash in self._texts:
+                self._texts.move_to_end(text_hash)
+            return self._texts.get(text_hash)
+
+    def keep(self, text_hash: str, text: fingerprint.Text) -> None:
+        with self._lock:
+            if text_hash in self._texts:
+                return
+            self._texts[text_hash] = text
+            self._held += text.tokens
+            while self._held > self._most:
+                self._held -= self._texts.popitem(last=False)[1].tokens
+
+
+_texts = _Texts(_TOKENS)
+
+
+def title_words(title: str) -> frozenset[str]:
+    """The words by which titles are compared."""
+    return frozenset(normalize.tokens(title))
+
+
+def headline(title: str) -> int | None:
+    """The hash by which items under this title are found."""
+    return placement.headline(sorted(title_words(title)))
+
+
+def newcomers(conn: Connection, arrivals: Iterable[Arrival]) -> list[Newcomer]:
+    """Those of them that have a text; where no fingerprint came with it, it is made of what is stored."""
+    having = [(one, one.text_hash) for one in arrivals if one.text_hash is not None]
+    texts = _stored(conn, [one.item_id for one, _ in having if one.fingerprint is None])
+    found = []
+    for one, text_hash in having:
+        if one.fingerprint is not None:
+            texts[one.item_id] = fingerprint.unpack(one.fingerprint)
+            _texts.keep(text_hash, texts[one.item_id])
+        subject = comparison.Subject(text=texts[one.item_id], title=title_words(one.title), source_id=one.source_id)
+        found.append(Newcomer(item_id=one.item_id, text_hash=text_hash, subject=subject))
+    return found
+
+
+def around(
+    conn: Connection, those: Sequence[Newcomer], hashes: Collection[int] = (), *, without: Collection[int] = ()
+) -> Neighbourhood:
+    """What may be related to them, as far as it is not among them nor among those `without` which it is to be, with the texts that they
+    are to be compared with; and who has stored these `hashes`."""
+    mine = {one.item_id for one in those}.union(without)
+    found = Neighbourhood()
+    asked = {one for newcomer in those for one in newcomer.subject.text.asked}.union(hashes)
+    if asked:
+        holding = select(_fingerprints.c.hash, _fingerprints.c.item_id)
+        for row in conn.execute(holding.where(tables.among(conn, _fingerprints.c.hash, asked))):
+            if row.item_id not in mine:
+                found.postings.setdefault(row.hash, []).append(row.item_id)
+    holders = {item_id for held in found.postings.values() for item_id in held}
+    for known in _known(conn, holders, {one.text_hash for one in those}):
+        if known.item_id not in mine:
+            found.add(known)
+    compared = {item_id for one in those for item_id in placement.candidates(one, found)}
+    _give_texts(conn, found, compared)
+    return found
+
+
+def _known(conn: Connection, ids: Collection[int], text_hashes: Collection[str]) -> Iterable[Known]:
+    """These items, and those with these texts."""
+    columns = (_items.c.id, _items.c.tokens, _items.c.text_hash, _items.c.cluster_id, _items.c.state, _items.c.algo)
+    if not ids and not text_hashes:
+        return
+    theirs = or_(tables.among(conn, _items.c.id, ids), tables.among(conn, _items.c.text_hash, [*text_hashes]))
+    for row in conn.execute(select(*columns).where(theirs).order_by(_items.c.id)):
+        # A text that has not been placed may be a wall's, or a stopgap until the page can be had.
+        if row.id in ids or row.algo is not None or row.state in model.SETTLED:
+            yield Known(item_id=row.id, tokens=row.tokens or 0, text_hash=row.text_hash, cluster=row.cluster_id)
+
+
+def _give_texts(conn: Connection, found: Neighbourhood, ids: Collection[int]) -> None:
+    if not ids:
+        return
+    texts = _stored(conn, ids)
+    told = select(_items.c.id, _items.c.title, _items.c.source_id).where(tables.among(conn, _items.c.id, ids))
+    for row in conn.execute(told):
+        subject = comparison.Subject(text=texts[row.id], title=title_words(row.title), source_id=row.source_id)
+        found.known[row.id].subject = subject
+
+
+def _stored(conn: Connection, ids: Collection[int]) -> dict[int, fingerprint.Text]:
+    """The stored texts of these items, as far as it can be without reading them."""
+    if not ids:
+        return {}
+    hashes = select(_items.c.id, _items.c.text_hash).where(tables.among(conn, _items.c.id, ids))
+    found: dict[int, fingerprint.Text] = {}
+    unread = []
+    for row in conn.execute(hashes):
+        if row.text_hash is not None and (text := _texts.find(row.text_hash)) is not None:
+            found[row.id] = text
+        else:
+            unread.append(row.id)
+    if unread:
+        read = select(_items.c.id, _items.c.text, _items.c.text_hash).where(tables.among(conn, _items.c.id, unread))
+        for item_id, text, text_hash in conn.execute(read):
+            found[item_id] = fingerprint.read(normalize.tokens(text or ""))
+            if text_hash is not None:
+                _texts.keep(text_hash, found[item_id])
+    return found
+
+
+def stored(conn: Connection, ids: Collection[int], now: datetime) -> list[Arrival]:
+    """These items as they are stored, to be placed again."""
+    columns = (_items.c.id, _items.c.source_id, _items.c.title, _items.c.text_hash, _items.c.state)
+    rows = conn.execute(select(*columns).where(tables.among(conn, _items.c.id, ids)).order_by(_items.c.id))
+    return [
+        Arrival(
+            item_id=row.id,
+            source_id=row.source_id,
+            at=now,
+            title=row.title,
+            # An item whose feed changed waits for its visit and stays where it is meanwhile.
+            text_hash=row.text_hash if row.state in (*model.SETTLED, model.ItemState.PENDING) else None,
+            headline=row.text_hash is None and row.state != model.ItemState.PENDING,
+        )
+        for row in rows
+    ]
+
+
+def foresee(conn: Connection, arrivals: Iterable[Arrival]) -> None:
+    """Read ahead what they will be compared with: while others wait, nothing is left to do then but to look again."""
+    around(conn, newcomers(conn, [one for one in arrivals if one.fingerprint is not None]))
