@@ -134,7 +134,8 @@ def test_a_text_that_is_the_same_is_no_revision_and_has_its_new_extractor(store:
 
 
 def test_clusters_follow_the_new_texts(store: db.Store, config_file: Path) -> None:
-    _fill(store, _page("trade"), _page("trade"), _page("coal"), text="The same for all three.")
+    other = _page("trade").replace(b"nobody was surprised", b"in the towns that live off coal people were up in arms")
+    _fill(store, _page("trade"), _page("trade"), other, text="The same for all three.")
     assert len({item["cluster_id"] for item in _all(store, tables.items)}) == 1
 
     _run(config_file=config_file)
@@ -249,14 +250,14 @@ def test_an_item_that_its_feed_changed_meanwhile_is_left_to_its_visit(
     store: db.Store, config_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fill(store, _page("a"), _page("b"))
-    settle = visits.settle
+    settle = visits.settle_one
 
     def overtaken(conn: Any, visit: model.Visit) -> Any:
         if visit.item.id == 1:
             conn.execute(update(tables.items).where(tables.items.c.id == 1).values(lease_owner=None))
         return settle(conn, visit)
 
-    monkeypatch.setattr(visits, "settle", overtaken)
+    monkeypatch.setattr(visits, "settle_one", overtaken)
 
     told = _run(config_file=config_file, code=1)
 

@@ -27,6 +27,10 @@ _LOCK_KEY = 0x636C757374657273
 # A page that holds a text is linked with so many of its copies, and a headline with so many items that have it.
 _MOST_LINKED = 100
 
+# The members of a cluster are placed again when one of them leaves or changes, for it may have held them together. Those of larger ones
+# stay, and one of them is to be found in its place.
+_SMALL = 50
+
 # Built once: to put a statement together takes longer than to run it.
 _LOCK = select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger)))
 _TO = {name: bindparam(f"to_{name}", type_=_items.c[name].type) for name in ("cluster_id", "tokens", "algo")}
@@ -114,7 +118,11 @@ def _place(conn: Connection, moving: Mapping[int, Arrival], clusters: Mapping[in
     now = max(one.at for one in moving.values())
     were = {key: clusters[key] for key in moving}
     members = _members(conn, {cluster for cluster in were.values() if cluster is not None})
-    mates = {key: cluster for key, (cluster, _) in members.items() if key not in moving}
+    left: dict[int, list[int]] = {}
+    for key, (cluster, _) in members.items():
+        if key not in moving:
+            left.setdefault(cluster, []).append(key)
+    mates = {key: cluster for cluster, keys in left.items() if len(keys) <= _SMALL for key in keys}
     _hold(conn, mates)
     together = {**moving, **{one.item_id: one for one in neighbours.stored(conn, mates, now)}}
     this = _Round(arrivals=dict(sorted(together.items())), were={**were, **mates})
@@ -133,7 +141,16 @@ def _place(conn: Connection, moving: Mapping[int, Arrival], clusters: Mapping[in
         this.placed.append(placed)
         this.doubtful.update(placement.doubtful(one, placed, this.around))
     _write(conn, this, now)
+    _keep_found(conn, [keys[0] for keys in left.values() if len(keys) > _SMALL])
     return this.doubtful
+
+
+def _keep_found(conn: Connection, ids: Sequence[int]) -> None:
+    """Store the hashes of these items, in place of others of their clusters."""
+    texts = neighbours.texts(conn, ids)
+    rows = [{"hash": one, "item_id": item_id} for item_id in ids for one in texts[item_id].stored]
+    if rows:
+        tables.add(conn, _fingerprints, rows, anew=True)
 
 
 def _leave(conn: Connection, this: _Round) -> None:

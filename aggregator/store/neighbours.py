@@ -72,13 +72,13 @@ def headline(title: str) -> int | None:
 def newcomers(conn: Connection, arrivals: Iterable[Arrival]) -> list[Newcomer]:
     """Those of them that have a text; where no fingerprint came with it, it is made of what is stored."""
     having = [(one, one.text_hash) for one in arrivals if one.text_hash is not None]
-    texts = _stored(conn, [one.item_id for one, _ in having if one.fingerprint is None])
+    read = texts(conn, [one.item_id for one, _ in having if one.fingerprint is None])
     found = []
     for one, text_hash in having:
         if one.fingerprint is not None:
-            texts[one.item_id] = fingerprint.unpack(one.fingerprint)
-            _texts.keep(text_hash, texts[one.item_id])
-        subject = comparison.Subject(text=texts[one.item_id], title=title_words(one.title), source_id=one.source_id)
+            read[one.item_id] = fingerprint.unpack(one.fingerprint)
+            _texts.keep(text_hash, read[one.item_id])
+        subject = comparison.Subject(text=read[one.item_id], title=title_words(one.title), source_id=one.source_id)
         found.append(Newcomer(item_id=one.item_id, text_hash=text_hash, subject=subject))
     return found
 
@@ -120,14 +120,14 @@ def _known(conn: Connection, ids: Collection[int], text_hashes: Collection[str])
 def _give_texts(conn: Connection, found: Neighbourhood, ids: Collection[int]) -> None:
     if not ids:
         return
-    texts = _stored(conn, ids)
+    read = texts(conn, ids)
     told = select(_items.c.id, _items.c.title, _items.c.source_id).where(tables.among(conn, _items.c.id, ids))
     for row in conn.execute(told):
-        subject = comparison.Subject(text=texts[row.id], title=title_words(row.title), source_id=row.source_id)
+        subject = comparison.Subject(text=read[row.id], title=title_words(row.title), source_id=row.source_id)
         found.known[row.id].subject = subject
 
 
-def _stored(conn: Connection, ids: Collection[int]) -> dict[int, fingerprint.Text]:
+def texts(conn: Connection, ids: Collection[int]) -> dict[int, fingerprint.Text]:
     """The stored texts of these items, as far as it can be without reading them."""
     if not ids:
         return {}

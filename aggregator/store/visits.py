@@ -154,7 +154,7 @@ def settle_all(conn: Connection, made: Sequence[model.Visit]) -> list[model.Harv
     anew: set[int] = set()
     # In the order of their ids: writers that meet wait for each other in one direction only.
     for visit in sorted(made, key=lambda visit: visit.item.id):
-        report, judged = _settle(conn, visit)
+        report, judged = settle_one(conn, visit)
         told[report.item_id] = report
         if (arrival := _arrival(visit, alone=judged.alone)) is not None:
             arrivals.append(arrival)
@@ -187,8 +187,8 @@ def _arrival(visit: model.Visit, *, alone: bool) -> neighbours.Arrival | None:
     )
 
 
-def _settle(conn: Connection, visit: model.Visit) -> tuple[model.HarvestReport, revisions.Judged]:
-    """Write what a visit came to, but for the place among others."""
+def settle_one(conn: Connection, visit: model.Visit) -> tuple[model.HarvestReport, revisions.Judged]:
+    """Write what a visit came to, but for its text's place among others, which comes last. Raises ConflictError as `settle_all` does."""
     item, draft = visit.item, visit.draft
     holder, cluster_id = conn.execute(_HOLDER, {"of": item.id}).one()
     if holder != item.lease_owner:
