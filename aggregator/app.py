@@ -18,6 +18,7 @@ from aggregator import (
     outlook,
     poll,
     push,
+    recluster,
     recut,
     reextract,
     seek,
@@ -75,6 +76,7 @@ class App:
         self.seeker = seek.Seeker(store=store, discovery=finding, settings=settings, now=now)
         self.watch = watch.Watch(store=store, tell=self.metrics.quiet, now=now)
         self.recutter = recut.Recutter(store=store, workers=self.workers, settings=settings, now=now)
+        self.sweeper = recluster.Sweeper(store=store, settings=settings.dedup, now=now)
         self.engine = self._engine(ledger, now)
         if settings.web is not None and not settings.web.public and any(source.websub for source in settings.sources):
             said = "only hubs of this network can reach it"
@@ -128,6 +130,7 @@ class App:
                 local.Chore(every=watch.EVERY, do=self.watch.look),
                 local.Chore(every=seek.EVERY, do=self.seeker.seek),
                 local.Chore(every=recut.EVERY, do=self.recutter.ring),
+                local.Chore(every=recluster.SWEEP_EVERY, do=self.sweeper.sweep),
             ),
             now=now,
         )

@@ -268,13 +268,17 @@ def _clustered(found: Mapping[str, Any]) -> Iterator[str]:
     item = found["item"]
     if item["cluster_id"] is None:
         yield "no other item has the same text"
-        return
-    yield f"cluster {item['cluster_id']}, with {len(found['copies'])} more"
+    else:
+        yield f"cluster {item['cluster_id']}, with {len(found['copies'])} more"
     for one in found["copies"]:
         yield f"  {one['source']}: {one['url']} ({one['id']})"
     for pair in found["matches"]:
-        other = pair["other_id"] if pair["item_id"] == item["id"] else pair["item_id"]
-        yield f"  {pair['relation']} match with {other} by {pair['method']}, score {pair['score']:g}"
+        first = pair["item_id"] == item["id"]
+        other = pair["other_id"] if first else pair["item_id"]
+        if pair["relation"] == "contains":
+            yield f"  {'contains' if first else 'is contained in'} {other} by {pair['method']}, score {pair['score']:g}"
+        else:
+            yield f"  {pair['relation']} match with {other} by {pair['method']}, score {pair['score']:g}"
 
 
 def _verdict(item: Mapping[str, Any]) -> str:

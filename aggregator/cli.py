@@ -18,6 +18,7 @@ from aggregator import (
     app,
     asking,
     checkup,
+    clustering,
     config,
     daemon,
     diagnosis,
@@ -54,6 +55,7 @@ cli.add_typer(evidence.export_commands, name="export")
 cli.command()(asking.history)
 cli.command()(asking.why)
 cli.command("reextract")(evidence.reread)
+cli.command("recluster")(clustering.place_again)
 
 # Of more sources than these only those with news or trouble are shown.
 _LONGEST_TABLE = 100

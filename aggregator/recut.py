@@ -13,6 +13,8 @@ EVERY = timedelta(minutes=1)
 # So many texts are cut and written together: it holds up other writers for a tenth of a second at most.
 _TOGETHER = 25
 _FORGET = timedelta(days=1)
+# Another writer may be at work on an item of the same cluster.
+_CONFLICTS = 3
 
 _log = log.logger("recut")
 
@@ -66,5 +68,4 @@ class Recutter:
             return None
 
     def _write(self, made: list[model.Recut]) -> int:
-        with self._store.begin() as conn:
-            return recuts.write(conn, made, self._now())
+        return self._store.commit(lambda conn: recuts.write(conn, made, self._now()), tries=_CONFLICTS)

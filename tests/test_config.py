@@ -300,7 +300,7 @@ def test_every_mistake_of_every_file_is_reported_at_once_in_order(files: Files) 
     [
         (
             "colour: red",
-            "colour: unknown key; known are database, engine, poll, harvest, http, web, publish, retention,",
+            "colour: unknown key; known are database, engine, poll, harvest, dedup, http, web, publish, retention,",
         ),
         ("poll: []", "poll: expected a mapping, found a list"),
         ("sources: sources.yaml", "sources: expected a list, found 'sources.yaml'"),

@@ -18,6 +18,7 @@ from aggregator.config.kinds import DIRECT, ProxyAddress, proxy_address, workers
 from aggregator.config.sections import (
     AdoptRedirect,
     AggregatorFile,
+    DedupSettings,
     HarvestSettings,
     HttpSettings,
     LogSettings,
@@ -36,6 +37,7 @@ __all__ = [
     "DIRECT",
     "AdoptRedirect",
     "AggregatorFile",
+    "DedupSettings",
     "HarvestSettings",
     "HttpSettings",
     "LogSettings",

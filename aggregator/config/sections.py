@@ -73,6 +73,10 @@ class HarvestSettings(Section):
         return revisit
 
 
+class DedupSettings(Section):
+    remember: kinds.Lasting = kinds.default("90d")
+
+
 class PerHost(Section):
     concurrency: kinds.Count = 2
     spacing: kinds.Duration = kinds.default("1s")
@@ -189,6 +193,7 @@ class _Common(Section):
     engine: Annotated[Literal["local", "cluster"], kinds.LocalEngine] = "local"
     poll: Annotated[PollSettings, kinds.Commented] = Field(default_factory=PollSettings)
     harvest: Annotated[HarvestSettings, kinds.Commented] = Field(default_factory=HarvestSettings)
+    dedup: Annotated[DedupSettings, kinds.Commented] = Field(default_factory=DedupSettings)
     http: Annotated[HttpSettings, kinds.Commented] = Field(default_factory=HttpSettings)
     web: WebSettings | None = Field(default_factory=WebSettings)
     publish: Annotated[tuple[()], kinds.Unbuilt] = ()

@@ -90,6 +90,30 @@ def place(conn: Connection, arrivals: Iterable[Arrival], *, anew: Collection[int
     return clusters
 
 
+def expect(conn: Connection, item_ids: Collection[int]) -> None:
+    """Before these items are written: wait for whoever is at work on them or on the others of their clusters, in the order of the ids, so
+    that writers that need each other's items do not begin again and again."""
+    if conn.dialect.name == "sqlite" or not item_ids:
+        return
+    clusters = {row.cluster_id for row in _rows(conn, item_ids).values() if row.cluster_id is not None}
+    if clusters:
+        wanted = sorted({*item_ids, *_mates(_members(conn, clusters), item_ids)[0]})
+        held = select(_items.c.id).where(tables.among(conn, _items.c.id, wanted)).order_by(_items.c.id)
+        conn.execute(held.with_for_update(key_share=True))
+
+
+def _mates(
+    members: Mapping[int, tuple[int, placement.Member]], but: Collection[int]
+) -> tuple[dict[int, int], list[int]]:
+    """The others of these clusters with their clusters; and, of each that is too large, one."""
+    left: dict[int, list[int]] = {}
+    for key, (cluster, _) in members.items():
+        if key not in but:
+            left.setdefault(cluster, []).append(key)
+    mates = {key: cluster for cluster, keys in left.items() if len(keys) <= _SMALL for key in keys}
+    return mates, [keys[0] for keys in left.values() if len(keys) > _SMALL]
+
+
 def withdraw(conn: Connection, item_ids: Collection[int], now: datetime) -> None:
     """Take items out of their clusters and all that relates them to others, before they are deleted, say. Raises ConflictError."""
     place(
@@ -118,11 +142,7 @@ def _place(conn: Connection, moving: Mapping[int, Arrival], clusters: Mapping[in
     now = max(one.at for one in moving.values())
     were = {key: clusters[key] for key in moving}
     members = _members(conn, {cluster for cluster in were.values() if cluster is not None})
-    left: dict[int, list[int]] = {}
-    for key, (cluster, _) in members.items():
-        if key not in moving:
-            left.setdefault(cluster, []).append(key)
-    mates = {key: cluster for cluster, keys in left.items() if len(keys) <= _SMALL for key in keys}
+    mates, bearers = _mates(members, moving)
     _hold(conn, mates)
     together = {**moving, **{one.item_id: one for one in neighbours.stored(conn, mates, now)}}
     this = _Round(arrivals=dict(sorted(together.items())), were={**were, **mates})
@@ -141,7 +161,7 @@ def _place(conn: Connection, moving: Mapping[int, Arrival], clusters: Mapping[in
         this.placed.append(placed)
         this.doubtful.update(placement.doubtful(one, placed, this.around))
     _write(conn, this, now)
-    _keep_found(conn, [keys[0] for keys in left.values() if len(keys) > _SMALL])
+    _keep_found(conn, bearers)
     return this.doubtful
 
 
@@ -360,3 +380,17 @@ def _choose(conn: Connection, clusters: Collection[int], members: Mapping[int, t
     ]
     if shown:
         conn.execute(_SHOW, shown)
+
+
+# --------------------------------------------------------------------------------------------------------- forgetting
+
+
+def forget(conn: Connection, before: datetime, *, limit: int) -> int:
+    """Drop the fingerprints of up to `limit` items that were first seen before then; returns of how many. Items are numbered as they come,
+    so the oldest are looked at alone."""
+    lowest = select(_fingerprints.c.item_id).distinct().order_by(_fingerprints.c.item_id).limit(limit).subquery()
+    old = select(_items.c.id).join(lowest, lowest.c.item_id == _items.c.id).where(_items.c.first_seen_at < before)
+    ids = list(conn.execute(old).scalars())
+    if ids:
+        conn.execute(delete(_fingerprints).where(tables.among(conn, _fingerprints.c.item_id, ids)))
+    return len(ids)

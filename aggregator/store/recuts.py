@@ -53,6 +53,7 @@ def due(conn: Connection, *, now: datetime, limit: int) -> tuple[model.Item, ...
 def write(conn: Connection, recuts: Sequence[model.Recut], now: datetime) -> int:
     """Correct the texts that are still what was cut, with their tags and clusters; returns how many."""
     boilerplate.take_turns(conn, {one.item.source_id for one in recuts})
+    matches.expect(conn, [one.item.id for one in recuts])
     free = select(_items.c.id).where(_items.c.id.in_([one.item.id for one in recuts]), tables.unclaimed(_items, now))
     ids = set(conn.execute(free.order_by(_items.c.id).with_for_update(key_share=True)).scalars())
     ours = [one for one in recuts if one.item.id in ids]

@@ -133,7 +133,7 @@ def item(
 
 def foresee(conn: Connection, made: Sequence[model.Visit]) -> None:
     """Read ahead what `settle_all` will look at, before it keeps others waiting."""
-    neighbours.foresee(conn, [one for visit in made if (one := _arrival(visit, alone=False)) is not None])
+    neighbours.foresee(conn, [one for visit in made if (one := arrival(visit, alone=False)) is not None])
 
 
 def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
@@ -149,6 +149,7 @@ def settle_all(conn: Connection, made: Sequence[model.Visit]) -> list[model.Harv
     meanwhile and wants it visited anew.
     """
     boilerplate.take_turns(conn, {visit.item.source_id for visit in made if visit.draft is not None})
+    matches.expect(conn, [visit.item.id for visit in made if visit.draft is not None])
     told: dict[int, model.HarvestReport] = {}
     arrivals: list[neighbours.Arrival] = []
     anew: set[int] = set()
@@ -156,17 +157,17 @@ def settle_all(conn: Connection, made: Sequence[model.Visit]) -> list[model.Harv
     for visit in sorted(made, key=lambda visit: visit.item.id):
         report, judged = settle_one(conn, visit)
         told[report.item_id] = report
-        if (arrival := _arrival(visit, alone=judged.alone)) is not None:
-            arrivals.append(arrival)
-            if arrival.text_hash != visit.item.text_hash:
-                anew.add(arrival.item_id)
+        if (placing := arrival(visit, alone=judged.alone)) is not None:
+            arrivals.append(placing)
+            if placing.text_hash != visit.item.text_hash:
+                anew.add(placing.item_id)
     # Last, for whoever places keeps all others from it until the commit.
     clusters = matches.place(conn, arrivals, anew=anew)
     reports = (told[visit.item.id] for visit in made)
     return [replace(report, cluster_id=clusters.get(report.item_id, report.cluster_id)) for report in reports]
 
 
-def _arrival(visit: model.Visit, *, alone: bool) -> neighbours.Arrival | None:
+def arrival(visit: model.Visit, *, alone: bool) -> neighbours.Arrival | None:
     """What may have to be placed after a visit; None where it brought nothing that could be. Where the text is left `alone` the stored
     one counts."""
     item, draft = visit.item, visit.draft

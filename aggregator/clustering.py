@@ -1,0 +1,59 @@
+"""Duplicates on the command line: items placed again by the present rules."""
+
+from typing import Annotated
+
+import typer
+from rich.progress import TimeRemainingColumn
+
+from aggregator import recluster, reextract, terminal
+from aggregator.dedup import fingerprint
+from aggregator.evidence import Since, Sources
+from aggregator.terminal import DEFAULT, SOME_FAILED, STOPPED, ConfigFile, Json, out
+
+
+def place_again(
+    *,
+    source: Sources = None,
+    state: Annotated[str | None, typer.Option(help="Only items in this state, such as ok or feed_only.")] = None,
+    since: Since = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also what the present rules have placed.")] = False,
+    config_file: ConfigFile = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Find the place of items among the others anew: their fingerprints, clusters and matches, by the present rules.
+
+    It may run beside the daemon. What was stopped goes on at the next call (without --all), for what the present rules have placed is
+    skipped. Exit code 1 if an item was in the daemon's hands.
+    """
+    settings = terminal.settings(config_file)
+    choice = reextract.chosen(settings, source or (), state=state, since=terminal.from_day(since), extractor=None)
+    store = terminal.existing(settings)
+    done = 0
+    busy: int | None = None
+    try:
+        store.require_schema()
+        with terminal.progress(TimeRemainingColumn()) as bar:
+            task = bar.add_task("items", total=None)
+
+            def on_placed(count: int) -> None:
+                nonlocal done
+                done += count
+                bar.update(task, advance=count)
+
+            reclusterer = recluster.Reclusterer(
+                store=store, begun=lambda one: bar.update(task, total=one.total), observe=on_placed
+            )
+            busy = reclusterer.run(choice, everything=everything)
+    except KeyboardInterrupt:
+        busy = None
+    finally:
+        store.close()
+    if as_json:
+        terminal.as_json({"algo": fingerprint.ALGO, "finished": busy is not None, "placed": done, "busy": busy or 0})
+    else:
+        rest = f", {busy:,} busy" if busy else ""
+        out.print(f"{done:,} items placed by rules {fingerprint.ALGO}{rest}", highlight=False)
+    if busy is None:
+        raise typer.Exit(STOPPED)
+    if busy:
+        raise typer.Exit(SOME_FAILED)
