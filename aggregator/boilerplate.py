@@ -23,6 +23,8 @@ _ARTICLES, _SHARE, _ENOUGH = 3, 0.02, 10
 _SAME_ARTICLE = 0.6
 # Without so many words of its own an item is rather a notice that its source sends often.
 _LEAST_LEFT = 20
+# What was cut may be another article if it has so many words.
+_ARTICLE = 60
 
 _WORD = re.compile(r"\w+")
 # What WordPress puts behind what it syndicates; a title begins with a capital, a post office does not.
@@ -258,6 +260,12 @@ def _without(line: str, pattern: re.Pattern[str], apart: list[str]) -> str:
         return line
     apart += found
     return " ".join(pattern.sub(" ", line).split())
+
+
+def whole(text: str, apart: str | None) -> str:
+    """An article with what was cut from it, where that is so much that it may be articles, too: what a page says as a whole, whatever its
+    source became known for since."""
+    return f"{text}\n{apart}" if apart and markup.count_words(apart) >= _ARTICLE else text
 
 
 def joined(*parts: Iterable[str] | None) -> str | None:

@@ -71,12 +71,14 @@ def _finish(
     known = _completed(job, best)
     cut = boilerplate.cut(best.text if best else "", known.title, job.learned)
     text, before = cut.text, _before(job, known.title)
-    text_hash, made = fingerprint.make(text, known.title)
+    apart = boilerplate.joined(cut.apart)
+    whole_hash, made = fingerprint.make(boilerplate.whole(text, apart), known.title)
     return model.Draft(
         state=state,
         reason=reason,
         text=text,
-        text_hash=text_hash,
+        text_hash=fingerprint.text_hash(text, known.title),
+        whole_hash=whole_hash,
         fingerprint=made,
         word_count=markup.count_words(text),
         extractor=best.extractor if best else None,
@@ -86,7 +88,7 @@ def _finish(
         published_at=known.published_at,
         image=best.image if best else None,
         tags=tagging.tags(known, text, taxonomy),
-        boilerplate=boilerplate.joined(cut.apart),
+        boilerplate=apart,
         paragraphs=boilerplate.candidates(text),
         before=before,
         before_hash=fingerprint.text_hash(before, known.title) if before is not None else None,
@@ -96,17 +98,19 @@ def _finish(
 def recut(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> model.Draft:
     """The draft of a text that is stored already, without the paragraphs that its source became known for since."""
     cut = boilerplate.cut(job.text or "", job.title, job.learned)
-    text_hash, made = fingerprint.make(cut.text, job.title)
+    apart = boilerplate.joined((item.boilerplate or "").split("\n"), cut.apart)
+    whole_hash, made = fingerprint.make(boilerplate.whole(cut.text, apart), job.title)
     return model.Draft(
         state=item.state,
         reason=item.state_reason,
         text=cut.text,
-        text_hash=text_hash,
+        text_hash=fingerprint.text_hash(cut.text, job.title),
+        whole_hash=whole_hash,
         fingerprint=made,
         word_count=markup.count_words(cut.text),
         extractor=item.extractor,
         tags=tagging.tags(job, cut.text, taxonomy),
-        boilerplate=boilerplate.joined((item.boilerplate or "").split("\n"), cut.apart),
+        boilerplate=apart,
     )
 
 

@@ -532,6 +532,7 @@ class Item:
     attempts: int = 0
     text: str | None = None
     text_hash: str | None = None
+    whole_hash: str | None = None
     extractor: str | None = None
     cluster_id: int | None = None
     boilerplate: str | None = None
@@ -607,7 +608,8 @@ class Draft:
 
     `reason` explains every state but `ok`. `text_hash` is None for a text without words. `title` is the page's, for items
     whose feed gave none. `boilerplate` was cut from the text; `paragraphs` are the hashes of those that may be, too. `before` is
-    the stored text where it has to be cut as well before the two are compared.
+    the stored text where it has to be cut as well before the two are compared. `whole_hash` and `fingerprint` are of what the page says as
+    a whole, by which it is compared with other items.
     """
 
     state: str
@@ -626,6 +628,7 @@ class Draft:
     paragraphs: tuple[int, ...] = ()
     before: str | None = None
     before_hash: str | None = None
+    whole_hash: str | None = None
     fingerprint: Fingerprint | None = None
 
 

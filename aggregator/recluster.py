@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from aggregator import clock, config, log
+from aggregator import boilerplate, clock, config, log
 from aggregator.dedup import fingerprint
 from aggregator.store import db, matches, pages, reclusters
 
@@ -78,8 +78,9 @@ class Reclusterer:
 
 
 def _renewed(item: reclusters.Stored) -> reclusters.Renewed:
-    text_hash, made = fingerprint.make(item.text, item.title)
-    return reclusters.Renewed(item=item, text_hash=text_hash, fingerprint=made)
+    whole_hash, made = fingerprint.make(boilerplate.whole(item.text, item.boilerplate), item.title)
+    text_hash = fingerprint.text_hash(item.text, item.title)
+    return reclusters.Renewed(item=item, text_hash=text_hash, whole_hash=whole_hash, fingerprint=made)
 
 
 class Sweeper:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, or_, select
 
-from aggregator import model
+from aggregator import boilerplate, model
 from aggregator.dedup import comparison, fingerprint, normalize, placement
 from aggregator.dedup.placement import Known, Neighbourhood, Newcomer
 from aggregator.store import tables
@@ -107,14 +107,14 @@ def around(
 
 def _known(conn: Connection, ids: Collection[int], text_hashes: Collection[str]) -> Iterable[Known]:
     """These items, and those with these texts."""
-    columns = (_items.c.id, _items.c.tokens, _items.c.text_hash, _items.c.cluster_id, _items.c.state, _items.c.algo)
+    columns = (_items.c.id, _items.c.tokens, _items.c.whole_hash, _items.c.cluster_id, _items.c.state, _items.c.algo)
     if not ids and not text_hashes:
         return
-    theirs = or_(tables.among(conn, _items.c.id, ids), tables.among(conn, _items.c.text_hash, [*text_hashes]))
+    theirs = or_(tables.among(conn, _items.c.id, ids), tables.among(conn, _items.c.whole_hash, [*text_hashes]))
     for row in conn.execute(select(*columns).where(theirs).order_by(_items.c.id)):
         # A text that has not been placed may be a wall's, or a stopgap until the page can be had.
         if row.id in ids or row.algo is not None or row.state in model.SETTLED:
-            yield Known(item_id=row.id, tokens=row.tokens or 0, text_hash=row.text_hash, cluster=row.cluster_id)
+            yield Known(item_id=row.id, tokens=row.tokens or 0, text_hash=row.whole_hash, cluster=row.cluster_id)
 
 
 def _give_texts(conn: Connection, found: Neighbourhood, ids: Collection[int]) -> None:
@@ -131,26 +131,27 @@ def texts(conn: Connection, ids: Collection[int]) -> dict[int, fingerprint.Text]
     """The stored texts of these items, as far as it can be without reading them."""
     if not ids:
         return {}
-    hashes = select(_items.c.id, _items.c.text_hash).where(tables.among(conn, _items.c.id, ids))
+    hashes = select(_items.c.id, _items.c.whole_hash).where(tables.among(conn, _items.c.id, ids))
     found: dict[int, fingerprint.Text] = {}
     unread = []
     for row in conn.execute(hashes):
-        if row.text_hash is not None and (text := _texts.find(row.text_hash)) is not None:
+        if row.whole_hash is not None and (text := _texts.find(row.whole_hash)) is not None:
             found[row.id] = text
         else:
             unread.append(row.id)
     if unread:
-        read = select(_items.c.id, _items.c.text, _items.c.text_hash).where(tables.among(conn, _items.c.id, unread))
-        for item_id, text, text_hash in conn.execute(read):
-            found[item_id] = fingerprint.read(normalize.tokens(text or ""))
-            if text_hash is not None:
-                _texts.keep(text_hash, found[item_id])
+        columns = (_items.c.id, _items.c.text, _items.c.boilerplate, _items.c.whole_hash)
+        read = select(*columns).where(tables.among(conn, _items.c.id, unread))
+        for item_id, text, apart, whole_hash in conn.execute(read):
+            found[item_id] = fingerprint.read(normalize.tokens(boilerplate.whole(text or "", apart)))
+            if whole_hash is not None:
+                _texts.keep(whole_hash, found[item_id])
     return found
 
 
 def stored(conn: Connection, ids: Collection[int], now: datetime) -> list[Arrival]:
     """These items as they are stored, to be placed again."""
-    columns = (_items.c.id, _items.c.source_id, _items.c.title, _items.c.text_hash, _items.c.state)
+    columns = (_items.c.id, _items.c.source_id, _items.c.title, _items.c.whole_hash, _items.c.state)
     rows = conn.execute(select(*columns).where(tables.among(conn, _items.c.id, ids)).order_by(_items.c.id))
     return [
         Arrival(
@@ -159,8 +160,8 @@ def stored(conn: Connection, ids: Collection[int], now: datetime) -> list[Arriva
             at=now,
             title=row.title,
             # An item whose feed changed waits for its visit and stays where it is meanwhile.
-            text_hash=row.text_hash if row.state in (*model.SETTLED, model.ItemState.PENDING) else None,
-            headline=row.text_hash is None and row.state != model.ItemState.PENDING,
+            text_hash=row.whole_hash if row.state in (*model.SETTLED, model.ItemState.PENDING) else None,
+            headline=row.whole_hash is None and row.state != model.ItemState.PENDING,
         )
         for row in rows
     ]

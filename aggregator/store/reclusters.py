@@ -13,7 +13,11 @@ from aggregator.store import matches, neighbours, pages, tables
 _items, _revisions = tables.items, tables.revisions
 
 # Built once: to put a statement together takes longer than to run it.
-_REHASH = update(_items).where(_items.c.id == bindparam("of")).values(text_hash=bindparam("to_hash"))
+_REHASH = (
+    update(_items)
+    .where(_items.c.id == bindparam("of"))
+    .values(text_hash=bindparam("to_hash"), whole_hash=bindparam("to_whole"))
+)
 _LATEST = (
     update(_revisions)
     .where(_revisions.c.item_id == bindparam("of"), _revisions.c.text_hash == bindparam("old"))
@@ -23,21 +27,24 @@ _LATEST = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """An item as it was read: its text and by which hash that is known."""
+    """An item as it was read: its text, what was cut from it, and by which hashes both are known."""
 
     item_id: int
     source_id: int
     title: str
     text: str
+    boilerplate: str | None
     text_hash: str | None
+    whole_hash: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewed:
-    """The same with what the present rules make of its text."""
+    """The same with what the present rules make of it."""
 
     item: Stored
     text_hash: str | None
+    whole_hash: str | None
     fingerprint: model.Fingerprint
 
 
@@ -68,11 +75,17 @@ def mark(conn: Connection, choice: pages.Choice, *, after: int, limit: int) -> i
 
 def due(conn: Connection, choice: pages.Choice, *, after: int, limit: int) -> list[Stored]:
     """The next of these items that the present rules have not placed, by their ids."""
-    columns = (_items.c.id, _items.c.source_id, _items.c.title, _items.c.text, _items.c.text_hash)
-    wanted = select(*columns).where(_items.c.id > after, *_wanted(choice)).order_by(_items.c.id).limit(limit)
+    names = ("source_id", "title", "boilerplate", "text_hash", "whole_hash")
+    columns = [_items.c[name] for name in names]
+    wanted = (
+        select(_items.c.id, _items.c.text, *columns)
+        .where(_items.c.id > after, *_wanted(choice))
+        .order_by(_items.c.id)
+        .limit(limit)
+    )
     return [
-        Stored(item_id=row.id, source_id=row.source_id, title=row.title, text=row.text or "", text_hash=row.text_hash)
-        for row in conn.execute(wanted)
+        Stored(item_id=row["id"], text=row["text"] or "", **{name: row[name] for name in names})
+        for row in conn.execute(wanted).mappings()
     ]
 
 
@@ -84,9 +97,9 @@ def write(conn: Connection, renewed: Sequence[Renewed], now: datetime) -> int:
     rows = conn.execute(free.with_for_update(key_share=True, skip_locked=True)).all()
     ours = [given[row.id] for row in rows if row.text_hash == given[row.id].item.text_hash]
     other = [
-        {"of": one.item.item_id, "old": one.item.text_hash, "to_hash": one.text_hash}
+        {"of": one.item.item_id, "old": one.item.text_hash, "to_hash": one.text_hash, "to_whole": one.whole_hash}
         for one in ours
-        if one.text_hash != one.item.text_hash
+        if (one.text_hash, one.whole_hash) != (one.item.text_hash, one.item.whole_hash)
     ]
     if other:
         conn.execute(_REHASH, other)
@@ -102,7 +115,7 @@ def _arrival(one: Renewed, now: datetime) -> neighbours.Arrival:
         source_id=one.item.source_id,
         at=now,
         title=one.item.title,
-        text_hash=one.text_hash,
+        text_hash=one.whole_hash,
         fingerprint=one.fingerprint,
-        headline=one.text_hash is None,
+        headline=one.whole_hash is None,
     )

@@ -19,6 +19,7 @@ _CORRECT = (
     .values(
         text=bindparam("to_text"),
         text_hash=bindparam("to_hash"),
+        whole_hash=bindparam("to_whole"),
         word_count=bindparam("to_words"),
         boilerplate=bindparam("to_boilerplate"),
         changed_at=bindparam("now", type_=_items.c.changed_at.type),
@@ -67,7 +68,7 @@ def _correct(conn: Connection, item: model.Item, draft: model.Draft, now: dateti
     if draft.text == item.text:
         return False
     values = {"of": item.id, "old": item.text_hash, "to_text": draft.text, "to_hash": draft.text_hash}
-    told = {"to_words": draft.word_count, "to_boilerplate": draft.boilerplate, "now": now}
+    told = {"to_whole": draft.whole_hash, "to_words": draft.word_count, "to_boilerplate": draft.boilerplate, "now": now}
     if not conn.execute(_CORRECT, values | told).rowcount:
         return False
     # The version that is shown in the item's history is the one that the item has.
@@ -83,7 +84,7 @@ def _arrival(one: model.Recut, now: datetime) -> neighbours.Arrival:
         source_id=one.item.source_id,
         at=now,
         title=one.item.title,
-        text_hash=one.draft.text_hash if settled else None,
+        text_hash=one.draft.whole_hash if settled else None,
         fingerprint=one.draft.fingerprint,
     )
 

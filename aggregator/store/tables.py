@@ -193,6 +193,7 @@ items = Table(
     Column("image", Text),
     Column("text", Text),
     Column("text_hash", Text),
+    Column("whole_hash", Text),
     Column("tokens", Integer),
     Column("algo", Integer),
     Column("word_count", Integer),
@@ -210,7 +211,7 @@ items = Table(
     Column("discovered_by", Text, nullable=False, server_default=text("'feed'")),
     Index(None, "published_at"),
     Index(None, "source_id", "published_at"),
-    Index(None, "text_hash"),
+    Index(None, "whole_hash"),
     Index(None, "cluster_id"),
     Index(
         "ix_items_next_visit_at",

@@ -114,7 +114,7 @@ def item(
     became = became or changes.Standing()
     same = (
         "id url title source_id source state state_reason first_seen_at lease_owner summary content language image published_at date_source attempts "
-        "text text_hash extractor cluster_id boilerplate"
+        "text text_hash whole_hash extractor cluster_id boilerplate"
     ).split()
     return model.Item(
         **{key: row[key] for key in same},
@@ -159,7 +159,7 @@ def settle_all(conn: Connection, made: Sequence[model.Visit]) -> list[model.Harv
         told[report.item_id] = report
         if (placing := arrival(visit, alone=judged.alone)) is not None:
             arrivals.append(placing)
-            if placing.text_hash != visit.item.text_hash:
+            if placing.text_hash != visit.item.whole_hash:
                 anew.add(placing.item_id)
     # Last, for whoever places keeps all others from it until the commit.
     clusters = matches.place(conn, arrivals, anew=anew)
@@ -176,13 +176,13 @@ def arrival(visit: model.Visit, *, alone: bool) -> neighbours.Arrival | None:
     bare = not settled and visit.state != model.ItemState.PENDING and not brought and not item.text
     if draft is None and not bare:
         return None
-    text_hash = None if draft is None or not settled else item.text_hash if alone else draft.text_hash
+    whole_hash = None if draft is None or not settled else item.whole_hash if alone else _whole_hash(draft)
     return neighbours.Arrival(
         item_id=item.id,
         source_id=item.source_id,
         at=visit.at,
         title=item.title or (draft.title if draft else None) or "",
-        text_hash=text_hash,
+        text_hash=whole_hash,
         fingerprint=draft.fingerprint if draft is not None and not alone else None,
         headline=bare,
     )
@@ -248,6 +248,10 @@ _HOLDER = (
 )
 
 
+def _whole_hash(draft: model.Draft) -> str | None:
+    return draft.whole_hash or draft.text_hash
+
+
 @lru_cache(maxsize=64)
 def _settling(keys: tuple[str, ...]) -> Update:
     """The statement that sets these columns of one item."""
@@ -260,6 +264,8 @@ def _texts(visit: model.Visit, draft: model.Draft, *, text: bool) -> dict[str, A
     item = visit.item
     names = ("text", "text_hash", "word_count", "boilerplate", "extractor") if text else ()
     values: dict[str, Any] = {name: getattr(draft, name) for name in names}
+    if text:
+        values["whole_hash"] = _whole_hash(draft)
     # What the feed said stands; the page fills what the feed left out.
     if not item.title and draft.title:
         values["title"] = draft.title
