@@ -112,6 +112,13 @@ def test_workers_do_not_load_the_commands_the_database_or_the_page() -> None:
     assert not {"typer", "sqlalchemy", "starlette", "httpx2", "uvicorn", "rich"} & set(loaded)
 
 
+def test_what_workers_are_forked_from_has_one_thread() -> None:
+    told = "import aggregator.draft, aggregator.feed.parse; print(open('/proc/self/status').read())"
+    status = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert re.findall(r"^Threads:\s+(\d+)$", status, re.M) == ["1"]
+
+
 def test_the_version_is_told() -> None:
     told = subprocess.run(
         [sys.executable, "-m", "aggregator", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
