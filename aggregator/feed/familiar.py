@@ -62,6 +62,11 @@ def item_ids(packed: bytes) -> set[int]:
     return {fields[2] for fields in _ENTRY.iter_unpack(packed)} if len(packed) % _ENTRY.size == 0 else set()
 
 
+def exact_marks(packed: bytes) -> set[bytes]:
+    """The exact hashes in it."""
+    return {fields[0] for fields in _ENTRY.iter_unpack(packed)} if len(packed) % _ENTRY.size == 0 else set()
+
+
 def loose_marks(packed: bytes) -> set[bytes]:
     """The looser hashes in it."""
     return {fields[1] for fields in _ENTRY.iter_unpack(packed)} if len(packed) % _ENTRY.size == 0 else set()
