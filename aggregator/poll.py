@@ -305,6 +305,7 @@ class Poller:
         gap: timedelta | None = None,
     ) -> sources.Finished:
         source, feed, now = polled.source, answer.feed, polled.now
+        again = _shown_again(source, answer)
         report = model.PollReport(
             source_id=source.id,
             source=source.name,
@@ -316,10 +317,10 @@ class Poller:
             took=polled.took,
             http_status=answer.response.status,
             bytes=answer.response.wire_bytes,
-            entries=feed.size if feed else 0,
+            entries=feed.size if feed else again,
             new=len(decision.new),
             changed=decision.edited,
-            unchanged=decision.familiar - decision.edited,
+            unchanged=decision.familiar - decision.edited if feed else again,
         )
         if damage := _damage(source, answer):
             return self._damaged(polled, damage, answer, report)
@@ -401,6 +402,12 @@ def _damage(source: model.Source, answer: _Answer) -> str | None:
         return answer.feed.damage
     same = source.error_code == "damaged" and not answer.response.not_modified
     return source.error if same else None
+
+
+def _shown_again(source: model.Source, answer: _Answer) -> int:
+    """How many entries a document has that is not read, for it is the last one once more."""
+    before = known.before_at(source)
+    return (before.size or 0) if before is not None and not answer.response.not_modified else 0
 
 
 def _outcome(answer: _Answer, decision: model.Decision) -> model.Outcome:

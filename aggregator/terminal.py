@@ -78,8 +78,11 @@ def progress(last: ProgressColumn) -> Progress:
 
 
 def from_day(day: datetime | None) -> datetime | None:
-    """When the day of an option like --since begins: days are of UTC."""
-    return day.replace(tzinfo=UTC) if day is not None else None
+    """When the day of an option like --since begins: days are of UTC. Raises ConfigError for a day that has not come yet."""
+    begins = day.replace(tzinfo=UTC) if day is not None else None
+    if begins is not None and begins > datetime.now(UTC):
+        raise errors.ConfigError(f"--since: {begins:%Y-%m-%d} has not come yet")
+    return begins
 
 
 def when(at: datetime | None) -> str:
