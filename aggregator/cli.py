@@ -187,7 +187,7 @@ def _progress(
 
 
 def _poll_table(polled: Sequence[model.PollReport]) -> None:
-    table = terminal.table("source", "status", "entries>", "new>", "changed>", "time>", "next", "why")
+    table = terminal.Listing("source", "status", "entries>", "new>", "changed>", "time>", "next", "why")
     quiet = (model.Outcome.UNCHANGED, model.Outcome.NOT_MODIFIED)
     listed = [report for report in polled if len(polled) <= _LONGEST_TABLE or report.outcome not in quiet]
     for report in listed:
@@ -345,7 +345,7 @@ def status(config_file: ConfigFile = DEFAULT, as_json: Json = False) -> None:
     if as_json:
         terminal.as_json({"items": dict(counts), "sources": [dict(row) for row in rows]})
         return
-    table = terminal.table("source", "state", "items>", "full text>", "waiting>", "last new", "next poll", "why")
+    table = terminal.Listing("source", "state", "items>", "full text>", "waiting>", "last new", "next poll", "why")
     for row in rows:
         bad = row["state"] not in (model.SourceState.ACTIVE, model.SourceState.PAUSED)
         style = "red" if bad else "yellow" if row["health"] else "green"

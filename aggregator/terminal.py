@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from aggregator import config, errors, log
 from aggregator.store import db
@@ -22,6 +25,8 @@ SOME_FAILED, WRONG, STOPPED = 1, 2, 130
 
 # Piped into a file or `less`, a table is not squeezed into the 80 columns that rich would assume.
 _WIDTH = None if sys.stdout.isatty() else 180
+# So many columns are wanted for a name and a reason, or they are hard to read.
+_ROOM = 80
 out, err = Console(width=_WIDTH), Console(stderr=True)
 
 ConfigFile = Annotated[
@@ -62,13 +67,47 @@ def existing(configured: config.Settings) -> db.Store:
     return store
 
 
-def table(*headings: str) -> Table:
-    """An empty table; a heading that ends in > is of numbers."""
+def table(*headings: str, clip: bool = False) -> Table:
+    """An empty table; a heading that ends in > is of numbers. `clip`: the last column is cut to the line."""
     made = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for heading in headings:
-        right = heading.endswith(">")
-        made.add_column(heading.rstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)
+        right, cut = heading.endswith(">"), clip and heading == headings[-1]
+        made.add_column(
+            heading.rstrip(">"),
+            justify="right" if right else "left",
+            overflow="ellipsis" if cut else "fold",
+            no_wrap=right or cut,
+        )
     return made
+
+
+class Listing:
+    """A table whose first column is a name and whose last is prose. Where the terminal is too narrow for both and the figures between
+    them, they stand below each other."""
+
+    def __init__(self, *headings: str, clip: bool = False) -> None:
+        self._headings, self._clip = headings, clip
+        self._rows: list[tuple[str, ...]] = []
+
+    def add_row(self, *cells: str) -> None:
+        """Cells are rich's mark-up, as in its tables."""
+        self._rows.append(cells)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        between = table(*self._headings[1:-1])
+        whole = table(*self._headings, clip=self._clip)
+        for row in self._rows:
+            between.add_row(*row[1:-1])
+            whole.add_row(*row)
+        if options.max_width - Measurement.get(console, options, between).maximum >= _ROOM:
+            yield whole
+            return
+        names = [heading.rstrip(">") for heading in self._headings[1:-1]]
+        for name, *cells, prose in self._rows:
+            yield Text.from_markup(name, style="bold")
+            told = " · ".join(f"{key} {cell}" for key, cell in zip(names, cells, strict=True))
+            for below in filter(None, (told, prose)):
+                yield Padding(Text.from_markup(below), (0, 0, 0, 2))
 
 
 def progress(last: ProgressColumn) -> Progress:
