@@ -67,23 +67,18 @@ def existing(configured: config.Settings) -> db.Store:
     return store
 
 
-def table(*headings: str, clip: bool = False) -> Table:
-    """An empty table; a heading that ends in > is of numbers. `clip`: the last column is cut to the line."""
+def table(*headings: str) -> Table:
+    """An empty table; a heading that ends in > is of numbers."""
     made = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for heading in headings:
-        right, cut = heading.endswith(">"), clip and heading == headings[-1]
-        made.add_column(
-            heading.rstrip(">"),
-            justify="right" if right else "left",
-            overflow="ellipsis" if cut else "fold",
-            no_wrap=right or cut,
-        )
+        right = heading.endswith(">")
+        made.add_column(heading.rstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)
     return made
 
 
 class Listing:
     """A table whose first column is a name and whose last is prose. Where the terminal is too narrow for both and the figures between
-    them, they stand below each other."""
+    them, they stand below each other. `clip`: in the table the prose is cut to its line."""
 
     def __init__(self, *headings: str, clip: bool = False) -> None:
         self._headings, self._clip = headings, clip
@@ -95,7 +90,11 @@ class Listing:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         between = table(*self._headings[1:-1])
-        whole = table(*self._headings, clip=self._clip)
+        whole = table(*self._headings)
+        name, prose = whole.columns[0], whole.columns[-1]
+        # The prose has what the others leave.
+        whole.expand, name.max_width, prose.ratio = True, _ROOM // 2, 1
+        prose.no_wrap, prose.overflow = self._clip, "ellipsis" if self._clip else "fold"
         for row in self._rows:
             between.add_row(*row[1:-1])
             whole.add_row(*row)
@@ -103,10 +102,10 @@ class Listing:
             yield whole
             return
         names = [heading.rstrip(">") for heading in self._headings[1:-1]]
-        for name, *cells, prose in self._rows:
-            yield Text.from_markup(name, style="bold")
+        for called, *cells, said in self._rows:
+            yield Text.from_markup(called, style="bold")
             told = " · ".join(f"{key} {cell}" for key, cell in zip(names, cells, strict=True))
-            for below in filter(None, (told, prose)):
+            for below in filter(None, (told, said)):
                 yield Padding(Text.from_markup(below), (0, 0, 0, 2))
 
 
