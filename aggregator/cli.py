@@ -18,6 +18,7 @@ from aggregator import (
     app,
     asking,
     checkup,
+    comparing,
     config,
     daemon,
     diagnosis,
@@ -53,6 +54,7 @@ cli.add_typer(sourcing.commands, name="sources")
 cli.add_typer(evidence.export_commands, name="export")
 cli.command()(asking.history)
 cli.command()(asking.why)
+cli.command()(comparing.diff)
 cli.command("reextract")(evidence.reread)
 
 # Of more sources than these only those with news or trouble are shown.

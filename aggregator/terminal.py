@@ -35,6 +35,7 @@ ConfigFile = Annotated[
         "--config", "-c", envvar="AGGREGATOR_CONFIG", help="The settings; sources and taxonomy are found from there."
     ),
 ]
+Reference = Annotated[str, typer.Argument(metavar="ID|URL", help="As search and show print them, or the address.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DEFAULT = Path("config/aggregator.yaml")
 

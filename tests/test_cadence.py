@@ -175,7 +175,7 @@ def test_an_interval_of_its_own_is_used_as_it_is() -> None:
 
 
 def test_one_interval_for_all_is_not_called_its_own() -> None:
-    for_all = reading.limits(config.PollSettings(interval="30m", min_interval="30m"), None)
+    for_all = reading.limits(config.PollSettings(interval=30 * MINUTE, min_interval=30 * MINUTE), None)
 
     assert _next(for_all, gap=8 * DAY)[1] == "every 30 min, as configured for all"
 
