@@ -90,9 +90,11 @@ def _head(
 def _order(rows: Sequence[Mapping[str, Any]]) -> str:
     first, second = sorted(rows, key=lambda row: (row["date"], row["first_seen_at"], row["id"]))
     later: timedelta = second["date"] - first["date"]
-    after = f"{findings.age(later)} later" if later else "at the same moment"
     seen: datetime = second["first_seen_at"]
-    return f"{first['source_feed']} had it first; {second['source_feed']} {after}, seen here {terminal.when(seen)} UTC"
+    here = f"seen here {terminal.when(seen)} UTC"
+    if not later:
+        return f"both were published at the same moment; {second['source_feed']} was {here}"
+    return f"{first['source_feed']} had it first; {second['source_feed']} {findings.age(later)} later, {here}"
 
 
 def _said(match: Mapping[str, Any]) -> str:
