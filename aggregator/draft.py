@@ -72,12 +72,12 @@ def _finish(
     cut = boilerplate.cut(best.text if best else "", known.title, job.learned)
     text, before = cut.text, _before(job, known.title)
     apart = boilerplate.joined(cut.apart)
-    whole_hash, made = fingerprint.make(boilerplate.whole(text, apart), known.title)
+    text_hash, whole_hash, made = hashes(text, apart, known.title)
     return model.Draft(
         state=state,
         reason=reason,
         text=text,
-        text_hash=fingerprint.text_hash(text, known.title),
+        text_hash=text_hash,
         whole_hash=whole_hash,
         fingerprint=made,
         word_count=markup.count_words(text),
@@ -95,16 +95,23 @@ def _finish(
     )
 
 
+def hashes(text: str, apart: str | None, title: str) -> tuple[str | None, str | None, model.Fingerprint]:
+    """The hash of an article, that of all that its page says, and what the latter is compared by."""
+    whole = boilerplate.whole(text, apart)
+    whole_hash, made = fingerprint.make(whole, title)
+    return (whole_hash if whole == text else fingerprint.text_hash(text, title)), whole_hash, made
+
+
 def recut(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> model.Draft:
     """The draft of a text that is stored already, without the paragraphs that its source became known for since."""
     cut = boilerplate.cut(job.text or "", job.title, job.learned)
     apart = boilerplate.joined((item.boilerplate or "").split("\n"), cut.apart)
-    whole_hash, made = fingerprint.make(boilerplate.whole(cut.text, apart), job.title)
+    text_hash, whole_hash, made = hashes(cut.text, apart, job.title)
     return model.Draft(
         state=item.state,
         reason=item.state_reason,
         text=cut.text,
-        text_hash=fingerprint.text_hash(cut.text, job.title),
+        text_hash=text_hash,
         whole_hash=whole_hash,
         fingerprint=made,
         word_count=markup.count_words(cut.text),

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from aggregator import boilerplate, clock, config, log
-from aggregator.dedup import fingerprint
+from aggregator import clock, config, draft, log
 from aggregator.store import db, matches, pages, reclusters
 
 # So many items are written in one transaction: it holds up other writers for a tenth of a second at most.
@@ -78,8 +77,7 @@ class Reclusterer:
 
 
 def _renewed(item: reclusters.Stored) -> reclusters.Renewed:
-    whole_hash, made = fingerprint.make(boilerplate.whole(item.text, item.boilerplate), item.title)
-    text_hash = fingerprint.text_hash(item.text, item.title)
+    text_hash, whole_hash, made = draft.hashes(item.text, item.boilerplate, item.title)
     return reclusters.Renewed(item=item, text_hash=text_hash, whole_hash=whole_hash, fingerprint=made)
 
 

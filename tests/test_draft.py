@@ -183,3 +183,17 @@ def test_nothing_that_a_page_or_a_feed_holds_raises(page: bytes, page_type: str 
     assert made.state in set(model.ItemState)
     assert (made.text_hash is None) or made.text
     assert made.reason or made.state == "ok"
+
+
+def test_what_was_cut_counts_for_comparison_if_there_is_so_much_that_it_may_be_an_article() -> None:
+    own = "".join(f"<p>Paragraph {n} of what this article says about the river.</p>" for n in range(20))
+    footer = "<p>The post Floods appeared first on Salon.</p>"
+    other = "".join(f"<p>Sentence {n} of another article, of coal and trade.</p>" for n in range(20))
+
+    alone, page = _make(title="Floods", content=own + footer), _make(title="Floods", content=own + footer + other)
+
+    assert alone.text == page.text
+    assert alone.text_hash == page.text_hash == alone.whole_hash != page.whole_hash
+    assert alone.fingerprint is not None
+    assert page.fingerprint is not None
+    assert page.fingerprint.tokens > alone.fingerprint.tokens + 100

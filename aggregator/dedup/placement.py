@@ -3,7 +3,6 @@
 Pure. What is known is a `Neighbourhood`: whoever keeps the texts brings what may matter, and writes down what came of it.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -161,13 +160,16 @@ class Neighbourhood:
 def candidates(newcomer: Newcomer, around: Neighbourhood) -> list[int]:
     """The items that `newcomer` is to be compared with, the likeliest first."""
     text = newcomer.subject.text
-    hits: Counter[int] = Counter()
-    telling: Counter[int] = Counter()
+    hits: dict[int, int] = {}
+    telling: dict[int, int] = {}
     for one in text.asked:
-        holders = [holder for holder in around.postings.get(one, ()) if holder != newcomer.item_id]
-        hits.update(holders)
-        if len({around.known[holder].group for holder in holders}) <= _TELLING:
-            telling.update(holders)
+        holders = around.postings.get(one, ())
+        # So many items are in no more clusters; most hashes have none.
+        tells = len(holders) <= _TELLING or len({around.known[holder].group for holder in holders}) <= _TELLING
+        for holder in holders:
+            hits[holder] = hits.get(holder, 0) + 1
+            telling[holder] = telling.get(holder, 0) + tells
+    hits.pop(newcomer.item_id, None)
     ranked = []
     for item_id, count in hits.items():
         if count >= _HITS and telling[item_id] < _TELLING_SHARE * count:

@@ -53,11 +53,13 @@ def due(conn: Connection, *, now: datetime, limit: int) -> tuple[model.Item, ...
 
 def write(conn: Connection, recuts: Sequence[model.Recut], now: datetime) -> int:
     """Correct the texts that are still what was cut, with their tags and clusters; returns how many."""
-    boilerplate.take_turns(conn, {one.item.source_id for one in recuts})
     matches.expect(conn, [one.item.id for one in recuts])
     free = select(_items.c.id).where(_items.c.id.in_([one.item.id for one in recuts]), tables.unclaimed(_items, now))
     ids = set(conn.execute(free.order_by(_items.c.id).with_for_update(key_share=True)).scalars())
     ours = [one for one in recuts if one.item.id in ids]
+    # In the order of those who write visits: first the items, then the turns.
+    boilerplate.take_turns(conn, {one.item.source_id for one in recuts})
+    tags.know(conn, [tag for one in ours for tag in one.draft.tags], now)
     corrected = [one for one in ours if _correct(conn, one.item, one.draft, now)]
     _done(conn, ours, now)
     matches.place(conn, [_arrival(one, now) for one in corrected], anew={one.item.id for one in corrected})
@@ -73,7 +75,7 @@ def _correct(conn: Connection, item: model.Item, draft: model.Draft, now: dateti
         return False
     # The version that is shown in the item's history is the one that the item has.
     conn.execute(_LATEST, values)
-    tags.write(conn, item.id, draft.tags, now)
+    tags.write(conn, item.id, draft.tags)
     return True
 
 

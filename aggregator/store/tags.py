@@ -1,6 +1,6 @@
 """The vocabulary of tags and the tags of items."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, select, update
@@ -32,14 +32,19 @@ def label(conn: Connection, labels: Mapping[str, str], now: datetime) -> None:
 _FORGET = delete(_item_tags).where(_item_tags.c.item_id == bindparam("of"))
 
 
-def write(conn: Connection, item_id: int, tags: Sequence[model.Tag], now: datetime) -> None:
-    """Make `tags` the tags of an item."""
+def know(conn: Connection, tags: Iterable[model.Tag], now: datetime) -> None:
+    """Make these words part of the vocabulary, all those of a transaction at once: in one order, so that two writers that meet wait for each
+    other in one direction only."""
+    words = sorted({(tag.kind, tag.tag) for tag in tags})
+    if words:
+        tables.add(conn, _tags, [{"kind": kind, "tag": tag, "added_at": now} for kind, tag in words], anew=True)
+
+
+def write(conn: Connection, item_id: int, tags: Sequence[model.Tag]) -> None:
+    """Make `tags`, which are part of the vocabulary, the tags of an item."""
     conn.execute(_FORGET, {"of": item_id})
     if not tags:
         return
-    # Sorted, so that two writers that meet wait for each other in one direction only.
-    words = sorted({(tag.kind, tag.tag) for tag in tags})
-    tables.add(conn, _tags, [{"kind": kind, "tag": tag, "added_at": now} for kind, tag in words], anew=True)
     rows = [
         {"item_id": item_id, "kind": tag.kind, "tag": tag.tag, "origin": tag.origin, "score": tag.score} for tag in tags
     ]

