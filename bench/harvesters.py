@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from multiprocessing.synchronize import Barrier
 
 import psycopg
 from sqlalchemy import select
@@ -64,8 +65,9 @@ def corpus(copies: int) -> list[duplicates.Document]:
     return found
 
 
-def _work(url: str, ids: Sequence[int]) -> None:
+def _work(url: str, ids: Sequence[int], ready: Barrier) -> None:
     store = db.Store(url)
+    ready.wait()
     for start in range(0, len(ids), duplicates.TOGETHER):
         with store.read() as conn:
             items = visits.claimed(conn, ids[start : start + duplicates.TOGETHER])
@@ -89,10 +91,12 @@ def measured(
     waiting = list(ids.values())
     shares = [waiting[n::harvesters] for n in range(harvesters)]
     spawn = multiprocessing.get_context("spawn")
-    workers = [spawn.Process(target=_work, args=(url, share)) for share in shares]
-    started = time.monotonic()
+    ready = spawn.Barrier(harvesters + 1)
+    workers = [spawn.Process(target=_work, args=(url, share, ready)) for share in shares]
     for worker in workers:
         worker.start()
+    ready.wait()
+    started = time.monotonic()
     for worker in workers:
         worker.join()
     took = time.monotonic() - started
