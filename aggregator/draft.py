@@ -4,7 +4,7 @@ what a page holds."""
 from dataclasses import replace
 from datetime import datetime
 
-from aggregator import boilerplate, config, errors, markup, model, tagging
+from aggregator import boilerplate, config, errors, gate, markup, model, tagging
 from aggregator.dedup import fingerprint
 from aggregator.feed import text as feed_text
 
@@ -13,8 +13,6 @@ _SHORT = 25
 # The page is believed unless the feed plainly has more.
 _MORE, _SUBSTANTIAL = 1.5, 120
 _EARLIEST_YEAR = 1990
-# What a later visit may bring is worth asking for again, however much the feed has.
-_MAY_OPEN = (model.ItemState.BLOCKED, model.ItemState.PAYWALLED)
 
 
 def make(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
@@ -30,11 +28,16 @@ def make(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
         return _finish(job, taxonomy, own, state, reason)
     own_words = markup.count_words(own.text) if own else 0
     try:
-        page = article.read(job.page, job.page_url, job.page_type, job.keep, job.drop, ask=_unknown(job))
+        page = article.read(
+            job.page, job.page_url, job.page_type, job.keep, job.drop, ask=_unknown(job), announced=_announced(job, own)
+        )
     except errors.ExtractError as exc:
-        if own_words >= _SUBSTANTIAL and exc.state not in _MAY_OPEN:
+        if own_words >= _SUBSTANTIAL and exc.failure is None:
             return _finish(job, taxonomy, own, model.ItemState.FEED_ONLY, f"{exc}; {_own(own_words)} words")
-        return _finish(job, taxonomy, own, exc.state, str(exc))
+        # The beginning that a paywall shows is rather the article's than a summary is.
+        lead = model.Article(text=exc.lead, extractor=article.EXTRACTOR) if exc.lead else None
+        best = max(filter(None, (lead, own)), key=lambda one: markup.count_words(one.text), default=None)
+        return replace(_finish(job, taxonomy, best, exc.state, str(exc)), failure=exc.failure)
     return _weigh(job, taxonomy, page, own)
 
 
@@ -57,6 +60,10 @@ def _weigh(
 
 def _own(words: int) -> str:
     return f"the feed's own text has {words}"
+
+
+def _announced(job: model.DraftJob, own: model.Article | None) -> gate.Announced:
+    return gate.Announced(title=job.title, text=own.text if own else "")
 
 
 def _unknown(job: model.DraftJob) -> frozenset[str]:

@@ -33,8 +33,6 @@ _LONG = 10_000
 _EVIDENCE = ("content-type", "content-language", "date", "etag", "last-modified", "server", "link", "x-robots-tag")
 # While our own network is down, pages wait this long before they are looked at again.
 _NETWORK_PAUSE = timedelta(minutes=15)
-# A refusal is asked about again, slowly.
-_MAY_OPEN = (model.ItemState.BLOCKED, model.ItemState.PAYWALLED)
 
 # What keeps a page waiting without a fault of its own.
 _WAITS = {
@@ -320,8 +318,7 @@ def _missed(
 def _walled(item: model.Item, made: model.Draft, now: datetime, after: tuple[timedelta, ...]) -> model.Visit:
     """A wall that went up later does not take away the text we have."""
     attempts = item.attempts + 1
-    hopeful = made.state in _MAY_OPEN
-    due = cadence.next_try(made.state, attempts=attempts, item_id=item.id, now=now) if hopeful else None
+    due = cadence.next_try(made.failure, attempts=attempts, item_id=item.id, now=now) if made.failure else None
     return _kept(item, fate.of_wall(item, made), due, attempts, now, after)
 
 
@@ -372,9 +369,9 @@ def _given_up(error: errors.AggregatorError) -> model.ItemState:
 
 
 def _unreadable(item: model.Item, made: model.Draft, page: model.PageCopy | None, now: datetime) -> model.Visit:
-    """A page that was fetched and holds no article (a wall, a PDF, nothing): a refusal is asked about again, slowly."""
+    """A page that was fetched and holds no article (a wall, a PDF, nothing): what may pass is asked about again."""
     attempts = item.attempts + 1
-    due = cadence.next_try(made.state, attempts=attempts, item_id=item.id, now=now) if made.state in _MAY_OPEN else None
+    due = cadence.next_try(made.failure, attempts=attempts, item_id=item.id, now=now) if made.failure else None
     return model.Visit(
         item=item, at=now, state=made.state, reason=made.reason, attempts=attempts, due=due, draft=made, page=page
     )

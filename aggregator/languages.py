@@ -53,7 +53,7 @@ _COMMON = {
     "fa": "و در به از که این را با است برای آن یک خود تا شد می بر هم نیز",
     "hi": "के है में की और से का को पर ने हैं कि यह भी नहीं एक इस था गया",
 }
-_SETS = {language: frozenset(words.split()) for language, words in _COMMON.items()}
+COMMON = {language: frozenset(words.split()) for language, words in _COMMON.items()}
 # One in ten words at least, and clearly more than of the next language; of so few words nothing is said.
 _LEAST_WORDS, _LEAST_SHARE, _AHEAD = 20, 0.1, 1.15
 
@@ -70,7 +70,7 @@ def guess(text: str) -> str | None:
     if words.total() < _LEAST_WORDS:
         return None
     found = sorted(
-        ((sum(words[word] for word in common & words.keys()), language) for language, common in _SETS.items()),
+        ((sum(words[word] for word in common & words.keys()), language) for language, common in COMMON.items()),
         reverse=True,
     )
     (most, language), (next_most, _) = found[:2]

@@ -594,7 +594,8 @@ class Draft:
 
     `reason` explains every state but `ok`. `text_hash` is None for a text without words. `title` is the page's, for items
     whose feed gave none. `boilerplate` was cut from the text; `paragraphs` are the hashes of those that may be, too. `before` is
-    the stored text where it has to be cut as well before the two are compared.
+    the stored text where it has to be cut as well before the two are compared. `failure` is the code of the failure after which a
+    later visit is planned (`cadence.next_try`); None if none will bring more.
     """
 
     state: str
@@ -613,6 +614,7 @@ class Draft:
     paragraphs: tuple[int, ...] = ()
     before: str | None = None
     before_hash: str | None = None
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

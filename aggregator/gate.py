@@ -1,0 +1,432 @@
+"""A page that was read, and what its feed had announced, into the verdict on it: an article, or what came in the place of one.
+
+Evidence of two kinds: whether the page shows what was announced, by title and text, and what it shows else, by where it stands
+(a consent manager's box, a heading, a form, the end of a text that breaks off) and by what it says (`signs`). A page that shows the
+title and the text of its article is never refused for its words, but for a subscription that keeps the rest of it.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from lxml import etree, html
+
+from aggregator import claims, languages, markup, model, signs
+
+# Measured on 379 real articles (docs/decisions/0009-gate.md). The shortest that is kept from its readers by nothing but a mark has
+# 270 words; what paywalls let through has up to 200.
+_TEASER = 200
+# A longer beginning is one only if the page says so in two ways.
+_LONG_TEASER = 600
+# Pages that have nothing but a message to show; of so few words a single phrase is proof, of more two are.
+_FEW, _LITTLE = 60, 150
+# A browser without scripts sees so few words of a page that is put together by them.
+_SHELL = 12
+# The share of the announced title's words that a page has to show to be the article's, and at which it plainly shows something else.
+_TITLED, _UNTITLED = 0.5, 0.2
+_TOLD, _UNTOLD = 0.6, 0.4
+# The same for runs of three words of the feed's own text.
+_RUN, _LEAST_RUNS, _TOLD_RUNS, _UNTOLD_RUNS = 3, 4, 0.25, 0.1
+# Of fewer words a title tells too little.
+_LEAST_STEMS, _STEM = 3, 6
+# What asks to subscribe says so in few words, and behind the text.
+_LINE, _LAST_LINES, _VERY_LAST = 30, 8, 4
+_MOST_TEXT = 8_000
+# A box around so much of the text is where the text is from.
+_BOXED = 0.5
+# A list of articles has a linked headline for so few words.
+_HEADLINES, _WORDS_EACH, _HEADLINE_SHARE = 5, 60, 0.25
+# One word in so many is about cookies, and so many are.
+_COOKIE_EVERY, _COOKIES = 60, 3
+
+_STATES = {
+    "paywall": model.ItemState.PAYWALLED,
+    **dict.fromkeys(
+        ("missing", "server", "paused", "parked", "suspended", "default", "files", "list", "other", "onward"),
+        model.ItemState.FAILED,
+    ),
+}
+# Stable: what follows in a `state_reason` begins with one of these.
+SAID = {
+    "challenge": "the page asks to prove that we are no robot",
+    "script": "the page needs JavaScript",
+    "denied": "the page refuses access",
+    "consent": "the page asks for consent to cookies",
+    "login": "the page asks to log in",
+    "register": "the page asks to log in",
+    "mail": "the page asks for an e-mail address",
+    "paywall": "the page asks for a subscription",
+    "region": "the page is not shown in our region",
+    "age": "the page asks for our age",
+    "app": "the page wants to be read in an app",
+    "browser": "the page refuses our browser",
+    "rate": "the page says that too many requests were made",
+    "missing": "the page says that there is no such article",
+    "server": "the page shows an error of its server",
+    "paused": "the page says that its site is being maintained",
+    "parked": "the page is that of a parked domain",
+    "suspended": "the page says that its site was suspended",
+    "default": "the page is the default page of a web server",
+    "files": "the page is a list of files",
+    "list": "the page is a list of other articles",
+    "onward": "the page only leads on to another address",
+    "other": "the page shows something else than its feed announced",
+}
+# As what a later visit is planned: as after the answer of HTTP that should have come.
+_AS = {
+    "missing": "http_404", "server": "http_503", "paused": "http_503", "suspended": "http_503", "default": "http_503", "rate": "http_429",
+}  # fmt: skip
+
+_WORD = re.compile(r"\w+")
+_SEPARATORS = re.compile(r"\s[|\-–—·•»/~]+\s|\s*[|»«·•]\s*|\s›\s")
+_TRIMMED = " \t.…!?¡¿。！？،؟,:;-–—|[](){}\"'“”„«»"
+# What stands beside such a part of a title is the name of a site, if it is as short as that.
+_SITE_WORDS = 5
+_COOKIE = re.compile(
+    r"cookie|クッキー|ملفات تعريف|ملفات الارتباط|ملف تعريف|файл\w* cookie|çerez|quảng cáo|쿠키|informasjonskaps|evästei|sütik",
+    re.IGNORECASE,
+)
+_COOKIE_TITLE = re.compile(
+    r"cookie|privacy|datenschutz|confidentialité|privacidad|privacidade|prywatno|クッキー", re.IGNORECASE
+)
+_CONSENT_BOX = re.compile(
+    r"onetrust|didomi|sp_message|sp-message|qc-cmp|usercentrics|\buc-|cmpbox|cmp-?(?:wall|container|banner|popup|root)|fc-consent|truste|iubenda|"
+    r"cookiebot|cybotcookie|cookie|consent|gdpr|rodo|privacy-?(?:wall|gate|manager|layer)|tarteaucitron|axeptio|klaro|borlabs|termly|osano|cookiefirst",
+    re.IGNORECASE,
+)
+_GATE_BOX = re.compile(
+    r"pay-?wall|premium-?(?:wall|box|gate|teaser|offer)|(?:subscri\w*|abo|member\w*|plus|reg\w*|sign-?up|login|content|meter\w*|article)[-_]{0,2}"
+    r"(?:wall|gate|prompt|barrier|blocker|lock|required)|tp-(?:modal|container)|piano|regwall|gated|locked|subscriber-only|barrier|offer-?page",
+    re.IGNORECASE,
+)
+# In a box of that name: stems of what is sold there.
+_SOLD = re.compile(
+    r"subscri|abonn|\babo\b|suscri|assin|subscri[tç]|prenumer|subskry|подписк|подпиш|abonelik|有料|会員|购买|订阅|会员|付费|구독|اشتر|tilaa|předplat|előfizet|"
+    r"\d[.,]?\d*\s?(?:€|\$|£|zł|kr)|[€$£¥]\s?\d",
+    re.IGNORECASE,
+)
+_NOT_FREE = re.compile(r"isaccessibleforfree[\"']?\s*[:=]\s*[\"']?false", re.IGNORECASE)
+_FREE = re.compile(r"isaccessibleforfree[\"']?\s*[:=]\s*[\"']?true", re.IGNORECASE)
+_ONWARD = re.compile(r"\s*\d+\s*[;,]\s*url\s*=", re.IGNORECASE)
+_SCRIPTED = re.compile(r"<script\b[^>]*\bsrc\s*=|<noscript\b", re.IGNORECASE)
+_HIDDEN = frozenset({"script", "style", "template", "head", "title"})
+_CHROME = frozenset({"nav", "aside", "footer", "header"})
+_COMMON = frozenset(word for words in languages.COMMON.values() for word in words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """What the feed said of the article: its title, and the longest text that it has of its own."""
+
+    title: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page as it was read: `tree` without scripts but those that are data, `text` that of the article, `source` all of it."""
+
+    tree: html.HtmlElement
+    text: str
+    told: claims.Claims
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the page is in place of an article, in words that are the same for all of its kind. `lead` is the beginning of the article, if
+    that is shown; a later visit is planned as after the failure `code`, None if none will help."""
+
+    state: str
+    said: str
+    lead: str = ""
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Whether the page's titles, and its text, are what the feed announced; None where that cannot be told."""
+
+    titled: bool | None
+    told: bool | None
+
+
+def judge(page: Page, announced: Announced) -> Verdict | None:
+    """The verdict on a page that is no article; None if it may be one."""
+    words = markup.count_words(page.text)
+    shown = _shown(page, announced)
+    if shown.titled is not False or shown.told:
+        gated = _gated(page, words)
+        if gated is not None:
+            return _verdict(gated, _before_gate(page))
+        if shown.told and (shown.titled or not _only_beside(page)):
+            return None
+    kind = _by_marks(page, words, shown) or _by_title(page, words, shown) or _by_words(page, words, shown)
+    kind = kind or _by_form(page, words, shown) or _stray(page, words, shown)
+    return _verdict(kind) if kind else None
+
+
+def _verdict(kind: str, lead: str = "") -> Verdict:
+    state = _STATES.get(kind, model.ItemState.BLOCKED)
+    code = _AS.get(kind) or (None if state == model.ItemState.FAILED else str(state))
+    return Verdict(state=state, said=SAID[kind], lead=lead, code=code)
+
+
+# ----------------------------------------------------------------------------------------------------------- announced
+
+
+def _shown(page: Page, announced: Announced) -> _Shown:
+    wanted = _stems(announced.title)
+    titles = _stems("\n".join([*page.told.titles, page.told.named, *page.told.headings]))
+    inside = _stems(page.text)
+    runs, have = _runs(announced.text), _runs(page.text)
+    ran = len(runs & have) / len(runs) if len(runs) >= _LEAST_RUNS else None
+    if not wanted:
+        return _Shown(None, True if ran is not None and ran >= _TOLD_RUNS else None)
+    titled, told = len(wanted & titles) / len(wanted), len(wanted & inside) / len(wanted)
+    tells = len(wanted) >= _LEAST_STEMS
+    shows = titled >= _TITLED if tells or titled >= _TITLED else None
+    if titled > _UNTITLED and titled < _TITLED:
+        shows = None
+    if (tells and told >= _TOLD) or (ran is not None and ran >= _TOLD_RUNS):
+        return _Shown(shows, told=True)
+    untold = told < _UNTOLD and (ran is None or ran < _UNTOLD_RUNS)
+    return _Shown(shows, told=False if tells and untold else None)
+
+
+def _stems(text: str) -> frozenset[str]:
+    """The beginnings of the words of `text` that say something; of scripts without spaces the pairs of characters."""
+    found: set[str] = set()
+    for word in claims.key(text).split():
+        if markup.SPACELESS.search(word):
+            found.update(word[at : at + 2] for at in range(len(word) - 1))
+        elif len(word) > 2 and word not in _COMMON:
+            found.add(word[:_STEM])
+    return frozenset(found)
+
+
+def _runs(text: str) -> frozenset[tuple[str, ...]]:
+    words = claims.key(markup.spaced(text[:_MOST_TEXT])).split()
+    return frozenset(zip(*(words[start:] for start in range(_RUN)), strict=False))
+
+
+# --------------------------------------------------------------------------------------------------------------- gates
+
+
+def _gated(page: Page, words: int) -> str | None:
+    """What keeps the rest of the article from its readers: a subscription, an account, an address."""
+    if words > _LONG_TEASER:
+        return None
+    lines = page.text.split("\n")
+    asked = [_asked(line) for line in lines[-_LAST_LINES:]]
+    if words > _TEASER:
+        last = next(filter(None, asked[-_VERY_LAST:]), None)
+        return last if last and (_is_paid(page) or _in_box(page)) else None
+    if _is_paid(page):
+        return "paywall"
+    return next(filter(None, asked), None) or _in_box(page)
+
+
+def _asked(line: str) -> str | None:
+    """What a line asks for, if it says nothing else."""
+    if markup.count_words(line) > 2 * _LINE or (not _is_spaceless(line) and markup.count_words(line) > _LINE):
+        return None
+    said = _plain(line)
+    kinds = ("paywall", "register", "mail")
+    return next((kind for kind in kinds if _says(said, kind)), None)
+
+
+def _is_spaceless(line: str) -> bool:
+    return markup.SPACELESS.search(line) is not None
+
+
+def _is_paid(page: Page) -> bool:
+    """Whether the page tells search engines that not all of the article is shown."""
+    return _NOT_FREE.search(page.source) is not None and _FREE.search(page.source) is None
+
+
+def _in_box(page: Page) -> str | None:
+    """What is asked for in a box that its name tells from the article."""
+    for box in _boxes(page.tree, _GATE_BOX):
+        said = _plain(_visible(box))
+        kinds = ("paywall", "register", "mail")
+        found = next((kind for kind in kinds if _says(said, kind)), None)
+        if found or (_SOLD.search(said) and markup.count_words(said) <= _LITTLE):
+            return found or "paywall"
+    return None
+
+
+def _before_gate(page: Page) -> str:
+    """The text up to where it asks for something."""
+    boxed = "".join(_packed(_visible(box)) for box in _boxes(page.tree, _GATE_BOX))
+    kept: list[str] = []
+    for line in page.text.split("\n"):
+        if _asked(line) or _packed(line) in boxed:
+            break
+        kept.append(line)
+    return "\n".join(kept)
+
+
+# --------------------------------------------------------------------------------------------------------------- rules
+
+
+def _by_marks(page: Page, words: int, shown: _Shown) -> str | None:
+    """By what only the makers of such pages put into a source, or around a text."""
+    if words <= _LITTLE and not shown.told:
+        source = page.source.lower()
+        evidence = [signs.SURE] if shown.titled and words > _SHELL else [signs.SURE, signs.MARKS]
+        if found := next(
+            (kind for known in evidence for kind, marks in known.items() if any(mark in source for mark in marks)), None
+        ):
+            return found
+    # An empty text stands in every box.
+    return "consent" if words and _is_boxed(page) else None
+
+
+def _is_boxed(page: Page) -> bool:
+    """Whether the text is that of a consent manager."""
+    boxed = "".join(_packed(_visible(box)) for box in _boxes(page.tree, _CONSENT_BOX))
+    lines = [_packed(line) for line in page.text.split("\n")]
+    inside = sum(len(line) for line in lines if line in boxed)
+    return bool(boxed) and inside >= _BOXED * sum(map(len, lines))
+
+
+def _by_title(page: Page, words: int, shown: _Shown) -> str | None:
+    if shown.titled:
+        return None
+    titles = [*page.told.titles, page.told.named, *page.told.headings[:2]]
+    if found := next(filter(None, map(_titled, titles)), None):
+        return found
+    if shown.titled is None and words > _LITTLE:
+        return None
+    return next(filter(None, (_phrase(_plain(title)) for title in titles)), None)
+
+
+def _titled(title: str) -> str | None:
+    """What a title says as a whole, or beside the name of a site."""
+    whole = _plain(title)[:300]
+    parts = [part.strip(_TRIMMED) for part in _SEPARATORS.split(whole)]
+    sole = [part for part in parts if markup.count_words(" ".join(parts).replace(part, "", 1)) <= _SITE_WORDS]
+    said = [whole.strip(_TRIMMED), *sole]
+    return next((kind for kind, known in signs.WHOLE.items() if any(known.fullmatch(part) for part in said)), None)
+
+
+def _by_words(page: Page, words: int, shown: _Shown) -> str | None:
+    text = _plain(page.text[:_MOST_TEXT])
+    if words <= _FEW:
+        everywhere = shown.titled is False or not page.text
+        said = [text, *map(_plain, page.told.headings), _plain(_visible(page.tree)) if everywhere else ""]
+        if found := next(filter(None, map(_phrase, said)), None):
+            return found
+    elif words <= _LITTLE or shown.titled is False:
+        counts = {kind: sum(phrase in text for phrase in known) for kind, known in signs.PHRASES.items()}
+        most = max(counts, key=lambda kind: counts[kind])
+        if counts[most] >= 2:
+            return most
+    cookies = len(_COOKIE.findall(text))
+    if cookies < 2 or cookies * _COOKIE_EVERY < words:
+        return None
+    sure = shown.titled is False or words <= _FEW
+    return "consent" if sure or (cookies >= _COOKIES and _says(text, "consent")) else None
+
+
+def _says(said: str, kind: str) -> bool:
+    return any(phrase in said for phrase in signs.PHRASES[kind])
+
+
+def _phrase(said: str) -> str | None:
+    return next((kind for kind, known in signs.PHRASES.items() if any(phrase in said for phrase in known)), None)
+
+
+def _by_form(page: Page, words: int, shown: _Shown) -> str | None:
+    """By what a page without much text wants its reader or browser to do."""
+    if words > _LITTLE or shown.told:
+        return None
+    tree = page.tree
+    if not shown.titled and any(field.get("type", "").lower() == "password" for field in tree.iter("input")):
+        return "login"
+    if words <= _FEW and any(_leads_on(meta) for meta in tree.iter("meta")):
+        return "onward"
+    shell = words <= _SHELL and markup.count_words(_visible(tree)) <= 2 * _SHELL
+    return "script" if shell and _SCRIPTED.search(page.source) else None
+
+
+def _leads_on(meta: html.HtmlElement) -> bool:
+    refresh = (meta.get("http-equiv") or "").lower() == "refresh"
+    return refresh and _ONWARD.match(meta.get("content") or "") is not None
+
+
+def _stray(page: Page, words: int, shown: _Shown) -> str | None:
+    """By what the page shows: other articles, or another thing than was announced."""
+    if shown.titled or not words:
+        return None
+    # What search engines are told of an article: no other page has it.
+    is_article = bool(page.told.dates or page.told.body)
+    if not is_article and _is_list(page, words):
+        return "list"
+    return "other" if shown.titled is False and shown.told is False and not is_article else None
+
+
+def _is_list(page: Page, words: int) -> bool:
+    lines = [_packed(line) for line in page.text.split("\n")]
+    headlines = {_packed(headline) for headline in _headlines(page.tree)}
+    shown = sum(line in headlines for line in lines)
+    many = len(headlines) >= _HEADLINES and words <= _WORDS_EACH * len(headlines)
+    return many or (shown >= _HEADLINES and shown >= _HEADLINE_SHARE * len(lines))
+
+
+def _only_beside(page: Page) -> bool:
+    """Whether what was announced is only shown as one of many headlines."""
+    return _is_list(page, markup.count_words(page.text)) and not (page.told.dates or page.told.body)
+
+
+# ---------------------------------------------------------------------------------------------------------------- page
+
+
+def _headlines(tree: html.HtmlElement) -> Iterator[str]:
+    """The headings that lead elsewhere."""
+    for heading in tree.iter("h2", "h3", "h4"):
+        leads = any(True for _ in heading.iter("a")) or any(up.tag == "a" for up in heading.iterancestors())
+        if leads and not any(up.tag in _CHROME for up in heading.iterancestors()):
+            yield heading.text_content()
+
+
+def _boxes(tree: html.HtmlElement, name: re.Pattern[str]) -> Sequence[html.HtmlElement]:
+    """The outermost elements of that name."""
+    found: list[html.HtmlElement] = []
+    inside: set[html.HtmlElement] = set()
+    for element in tree.iter(etree.Element):
+        named = f"{element.get('id') or ''} {element.get('class') or ''}"
+        if element.tag in {"html", "body", "main", "article", "input"} or not name.search(named):
+            continue
+        if inside.isdisjoint(element.iterancestors()):
+            found.append(cast(html.HtmlElement, element))
+            inside.add(cast(html.HtmlElement, element))
+    return found
+
+
+def _visible(tree: html.HtmlElement) -> str:
+    """What a browser shows of an element, with or without scripts."""
+    pieces = (
+        piece.strip()
+        for element in tree.iter(etree.Element)
+        for piece in ((None if element.tag in _HIDDEN else element.text), None if element is tree else element.tail)
+        if piece
+    )
+    found, length = list[str](), 0
+    for piece in pieces:
+        found.append(piece)
+        length += len(piece)
+        if length > _MOST_TEXT:
+            break
+    return markup.plain(" ".join(found))
+
+
+def _packed(text: str) -> str:
+    return "".join(text.split())
+
+
+def _plain(text: str) -> str:
+    """`text` in lower case, on one line and with straight apostrophes."""
+    return " ".join(text.split()).lower().replace("’", "'")
