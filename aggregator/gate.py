@@ -106,6 +106,7 @@ _SOLD = re.compile(
     r"\d[.,]?\d*\s?(?:€|\$|£|zł|kr)|[€$£¥]\s?\d",
     re.IGNORECASE,
 )
+_UNSEEN = re.compile(r"\bhid(?:e|den)\b|display:\s*none", re.IGNORECASE)
 _NOT_FREE = re.compile(r"isaccessibleforfree[\"']?\s*[:=]\s*[\"']?false", re.IGNORECASE)
 _FREE = re.compile(r"isaccessibleforfree[\"']?\s*[:=]\s*[\"']?true", re.IGNORECASE)
 _ONWARD = re.compile(r"\s*\d+\s*[;,]\s*url\s*=", re.IGNORECASE)
@@ -249,6 +250,10 @@ def _is_paid(page: Page) -> bool:
 def _in_box(page: Page) -> str | None:
     """What is asked for in a box that its name tells from the article."""
     for box in _boxes(page.tree, _GATE_BOX):
+        parent = box.getparent()
+        # What lies over the whole page, or is not shown, has its scripts to decide whom to keep out, and holds back no text.
+        if parent is None or parent.tag == "body" or _UNSEEN.search(f"{box.get('class')} {box.get('style')}"):
+            continue
         said = _plain(_visible(box))
         kinds = ("paywall", "register", "mail")
         found = next((kind for kind in kinds if _says(said, kind)), None)
@@ -286,7 +291,8 @@ def _by_marks(page: Page, words: int, shown: _Shown) -> str | None:
 
 def _is_boxed(page: Page) -> bool:
     """Whether the text is that of a consent manager."""
-    boxed = "".join(_packed(_visible(box)) for box in _boxes(page.tree, _CONSENT_BOX))
+    boxes = (box for box in _boxes(page.tree, _CONSENT_BOX) if box.find(".//article") is None)
+    boxed = "".join(_packed(_visible(box)) for box in boxes)
     lines = [_packed(line) for line in page.text.split("\n")]
     inside = sum(len(line) for line in lines if line in boxed)
     return bool(boxed) and inside >= _BOXED * sum(map(len, lines))
@@ -344,7 +350,8 @@ def _by_form(page: Page, words: int, shown: _Shown) -> str | None:
     if words > _LITTLE or shown.told:
         return None
     tree = page.tree
-    if not shown.titled and any(field.get("type", "").lower() == "password" for field in tree.iter("input")):
+    asks = shown.titled is False or (shown.titled is None and words <= _FEW // 2)
+    if asks and any(field.get("type", "").lower() == "password" for field in tree.iter("input")):
         return "login"
     if words <= _FEW and any(_leads_on(meta) for meta in tree.iter("meta")):
         return "onward"
@@ -363,7 +370,7 @@ def _stray(page: Page, words: int, shown: _Shown) -> str | None:
         return None
     # What search engines are told of an article: no other page has it.
     is_article = bool(page.told.dates or page.told.body)
-    if not is_article and _is_list(page, words):
+    if not is_article and shown.titled is False and _is_list(page, words):
         return "list"
     return "other" if shown.titled is False and shown.told is False and not is_article else None
 
