@@ -63,7 +63,7 @@ def _own(words: int) -> str:
 
 
 def _announced(job: model.DraftJob, own: model.Article | None) -> gate.Announced:
-    return gate.Announced(title=job.title, text=own.text if own else "")
+    return gate.Announced(title=job.title, text=own.text if own else "", language=job.language)
 
 
 def _unknown(job: model.DraftJob) -> frozenset[str]:

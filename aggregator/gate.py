@@ -43,7 +43,19 @@ _COOKIE_EVERY, _COOKIES = 60, 3
 _STATES = {
     "paywall": model.ItemState.PAYWALLED,
     **dict.fromkeys(
-        ("missing", "server", "paused", "parked", "suspended", "default", "files", "list", "other", "onward"),
+        (
+            "missing",
+            "server",
+            "paused",
+            "parked",
+            "suspended",
+            "default",
+            "files",
+            "list",
+            "foreign",
+            "other",
+            "onward",
+        ),
         model.ItemState.FAILED,
     ),
 }
@@ -71,6 +83,7 @@ SAID = {
     "files": "the page is a list of files",
     "list": "the page is a list of other articles",
     "onward": "the page only leads on to another address",
+    "foreign": "the page is in another language than its feed",
     "other": "the page shows something else than its feed announced",
 }
 # As what a later visit is planned: as after the answer of HTTP that should have come.
@@ -102,8 +115,21 @@ _GATE_BOX = re.compile(
 )
 # In a box of that name: stems of what is sold there.
 _SOLD = re.compile(
-    r"subscri|abonn|\babo\b|suscri|assin|subscri[tç]|prenumer|subskry|подписк|подпиш|abonelik|有料|会員|购买|订阅|会员|付费|구독|اشتر|tilaa|předplat|előfizet|"
-    r"\d[.,]?\d*\s?(?:€|\$|£|zł|kr)|[€$£¥]\s?\d",
+    r"subscri|abonn|abonent|abbon|\babos?\b|suscri|assin|prenumer|subskry|подписк|подпиш|подписч|abonelik|abone ol|tilaa|předplat|előfizet|"
+    r"有料|会員|会员|购买|订阅|付费|구독|اشتر",
+    re.IGNORECASE,
+)
+# What stands beside that in an offer to read on: a word for those who have subscribed already, or a price with a word for reading. An
+# appeal for support has a price alone.
+_OFFER = re.compile(
+    r"(?:log|sign)[ -]?in|anmelden|einloggen|connecte|identifi|inicia sesión|accede|entra\b|entrar|accedi|inloggen|zaloguj|logga in|logg inn|"
+    r"giriş yap|войти|войдите|ログイン|登录|登入|로그인|سجل الدخول|تسجيل الدخول",
+    re.IGNORECASE,
+)
+_PRICE = re.compile(r"\d[.,]?\d*\s?(?:€|\$|£|zł|kr\b|euro?s?\b|円|元|₺|руб|دولار|ريال)|[€$£¥₺]\s?\d", re.IGNORECASE)
+_READING = re.compile(
+    r"\bread|lesen\b|\blies\b|\blire\b|\blisez|\bleer\b|leyendo|\blee\b|legg|\bler\b|lendo|\bleia|\blee?s\b|lezen|czyta|\bläs|\blæs|\bles\b|lue\b|okuma|okuyun|"
+    r"чита|読|阅读|閱讀|全文|قراءة|اقرأ",
     re.IGNORECASE,
 )
 _UNSEEN = re.compile(r"\bhid(?:e|den)\b|display:\s*none", re.IGNORECASE)
@@ -118,10 +144,11 @@ _COMMON = frozenset(word for words in languages.COMMON.values() for word in word
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announced:
-    """What the feed said of the article: its title, and the longest text that it has of its own."""
+    """What the feed said of the article: its title, the longest text that it has of its own, and its language."""
 
     title: str = ""
     text: str = ""
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,13 +185,13 @@ def judge(page: Page, announced: Announced) -> Verdict | None:
     words = markup.count_words(page.text)
     shown = _shown(page, announced)
     if shown.titled is not False or shown.told:
-        gated = _gated(page, words)
+        gated = _gated(page, words, f"{announced.title} {announced.text}")
         if gated is not None:
             return _verdict(gated, _before_gate(page))
         if shown.told and (shown.titled or not _only_beside(page)):
             return None
     kind = _by_marks(page, words, shown) or _by_title(page, words, shown) or _by_words(page, words, shown)
-    kind = kind or _by_form(page, words, shown) or _stray(page, words, shown)
+    kind = kind or _by_form(page, words, shown) or _stray(page, words, shown, announced)
     return _verdict(kind) if kind else None
 
 
@@ -215,7 +242,7 @@ def _runs(text: str) -> frozenset[tuple[str, ...]]:
 # --------------------------------------------------------------------------------------------------------------- gates
 
 
-def _gated(page: Page, words: int) -> str | None:
+def _gated(page: Page, words: int, announced: str) -> str | None:
     """What keeps the rest of the article from its readers: a subscription, an account, an address."""
     if words > _LONG_TEASER:
         return None
@@ -226,7 +253,29 @@ def _gated(page: Page, words: int) -> str | None:
         return last if last and (_is_paid(page) or _in_box(page)) else None
     if _is_paid(page):
         return "paywall"
-    return next(filter(None, asked), None) or _in_box(page)
+    found = next(filter(None, asked), None) or _in_box(page)
+    # An article about subscriptions speaks of them, too.
+    return found or ("paywall" if not _SOLD.search(_plain(announced)) and _is_offered(page) else None)
+
+
+def _is_offered(page: Page) -> bool:
+    """Whether a line beside the text, or at its end, names a subscription together with its price or with those who have one."""
+    lines = page.text.split("\n")[-_VERY_LAST:]
+    beside = (
+        element.text_content()
+        for column in page.tree.iter("article", "main")
+        for element in column.iter("h2", "h3", "h4", "p", "li", "a", "button", "span")
+    )
+    for line in [*lines, *beside]:
+        if len(line) <= _LINE * 10 and _is_offer(_plain(line)):
+            return True
+    return False
+
+
+def _is_offer(said: str) -> bool:
+    if not _SOLD.search(said):
+        return False
+    return _OFFER.search(said) is not None or (_PRICE.search(said) is not None and _READING.search(said) is not None)
 
 
 def _asked(line: str) -> str | None:
@@ -257,7 +306,7 @@ def _in_box(page: Page) -> str | None:
         said = _plain(_visible(box))
         kinds = ("paywall", "register", "mail")
         found = next((kind for kind in kinds if _says(said, kind)), None)
-        if found or (_SOLD.search(said) and markup.count_words(said) <= _LITTLE):
+        if found or ((_SOLD.search(said) or _PRICE.search(said)) and markup.count_words(said) <= _LITTLE):
             return found or "paywall"
     return None
 
@@ -355,7 +404,7 @@ def _by_form(page: Page, words: int, shown: _Shown) -> str | None:
         return "login"
     if words <= _FEW and any(_leads_on(meta) for meta in tree.iter("meta")):
         return "onward"
-    shell = words <= _SHELL and markup.count_words(_visible(tree)) <= 2 * _SHELL
+    shell = words <= _SHELL and markup.count_words(_visible(tree)) <= _SHELL
     return "script" if shell and _SCRIPTED.search(page.source) else None
 
 
@@ -364,15 +413,38 @@ def _leads_on(meta: html.HtmlElement) -> bool:
     return refresh and _ONWARD.match(meta.get("content") or "") is not None
 
 
-def _stray(page: Page, words: int, shown: _Shown) -> str | None:
+def _stray(page: Page, words: int, shown: _Shown, announced: Announced) -> str | None:
     """By what the page shows: other articles, or another thing than was announced."""
-    if shown.titled or not words:
+    if not words:
         return None
     # What search engines are told of an article: no other page has it.
     is_article = bool(page.told.dates or page.told.body)
-    if not is_article and shown.titled is False and _is_list(page, words):
+    if shown.titled:
+        # Interstitials have the title of what they hide; but what they say has nothing to do with it.
+        silent = words <= _LITTLE and shown.told is False and _is_silent(page.text, announced.text)
+        return "other" if silent else None
+    if is_article:
+        return None
+    if shown.titled is False and _is_list(page, words):
         return "list"
-    return "other" if shown.titled is False and shown.told is False and not is_article else None
+    if shown.told is None and shown.titled is None:
+        return None
+    if _is_foreign(page.text, announced):
+        return "foreign"
+    return "other" if shown.titled is False and shown.told is False else None
+
+
+def _is_silent(text: str, announced: str) -> bool:
+    """Whether a text says nothing of what its feed said."""
+    wanted = _stems(announced)
+    return len(wanted) >= 2 * _LEAST_STEMS and len(wanted & _stems(text)) <= _UNTITLED * len(wanted)
+
+
+def _is_foreign(text: str, announced: Announced) -> bool:
+    own, said = languages.guess(text), (announced.language or "").partition("-")[0].lower()
+    # What calls itself English is often a template that nobody has changed.
+    told = languages.guess(f"{announced.title} {announced.text}") or (said if said != "en" else "")
+    return bool(own and told) and own != told
 
 
 def _is_list(page: Page, words: int) -> bool:

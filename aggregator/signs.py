@@ -44,7 +44,7 @@ _TITLES = {
         åtkomst nekad | 访问被拒绝 | アクセス拒否 | تم رفض الوصول
     """,
     "rate": r"""
-        (?:http )?(?:error )?429(?: error)? | (?:http )?(?:error )?(?:429)?[ :-]*too many requests | (?:you have been )?rate[- ]limited | slow down |
+        (?:http )?(?:error |fehler |erreur |errore? |erro |fout |ошибка |错误)?:? ?429(?: error)? | (?:http )?(?:error )?(?:429)?[ :-]*too many requests | (?:you have been )?rate[- ]limited | slow down |
         zu viele anfragen | trop de requêtes | demasiadas solicitudes | troppe richieste | te veel verzoeken | zbyt wiele żądań |
         слишком много запросов | リクエストが多すぎます | 请求过于频繁 | 访问过于频繁
     """,
@@ -188,17 +188,17 @@ _PHRASES = {
         sidan du söker | siden du leter etter | siden du leder efter | sivua ei löytynyt | stránka nebyla nalezena | aradığınız sayfa |
         sayfa bulunamadı | страница не найдена | такой страницы не существует | страница не существует | запрашиваемая страница | 页面不存在 |
         找不到您要访问的页面 | 您访问的页面 | 页面已删除 | ページが見つかりません | ページは存在しません | お探しのページ | 페이지를 찾을 수 |
-        الصفحة غير موجودة | الصفحة المطلوبة غير | الصفحة التي تبحث عنها
+        الصفحة غير موجودة | الصفحة المطلوبة غير | الصفحة التي تبحث عنها | no encontramos lo que busca | page you have requested | story has been removed | article has been removed | article is no longer | von ihnen gesuchte | von ihnen aufgerufene | cette page n'est plus | ya no está disponible | ya no existe | non è più disponibile | niet meer beschikbaar | nie jest już dostępn | お探しの記事 | 掲載期間が終了 | 您要找的页面 | لم نعثر على | не существует | больше не доступна
     """,
     "denied": """
         don't have permission to access | you have been blocked | access denied | access to this page has been denied |
         access to this site has been denied | not authorized to view | zugriff verweigert | keine berechtigung | accès refusé | accès interdit |
-        acceso denegado | acesso negado | accesso negato | toegang geweigerd | brak dostępu | доступ запрещ | 访问被拒绝
+        acceso denegado | acesso negado | accesso negato | toegang geweigerd | brak dostępu | доступ запрещ | 访问被拒绝 | access to this site has been limited | unable to access this site | toegang tot deze site | zugang zu dieser seite wurde | accès à ce site a été | acceso a este sitio ha sido
     """,
     "rate": """
         too many requests | rate limit | zu viele anfragen | trop de requêtes | demasiadas solicitudes | demasiadas peticiones |
         muitas solicitações | muitos pedidos | troppe richieste | te veel verzoeken | zbyt wiele żądań | zbyt wiele zapytań | слишком много запросов |
-        リクエストが多すぎ | アクセスが集中 | 请求过于频繁 | 访问过于频繁 | طلبات كثيرة
+        リクエストが多すぎ | アクセスが集中 | 请求过于频繁 | 访问过于频繁 | طلبات كثيرة | trop de demandes | demasiadas consultas | zu häufig | za dużo zapytań | çok fazla istek
     """,
     "server": """
         error establishing a database connection | could not connect to the database | can't connect to local mysql |
@@ -219,7 +219,7 @@ _PHRASES = {
     """,
     "suspended": """
         account has been suspended | account suspended | this site has been suspended | website is suspended | site has been disabled |
-        this shop is currently unavailable | sorry, this shop | site is no longer available | сайт заблокирован | 站点已暂停
+        this shop is currently unavailable | sorry, this shop | site is no longer available | сайт заблокирован | 站点已暂停 | cuenta ha sido suspendida | cuenta suspendida | konto wurde gesperrt | compte a été suspendu | compte suspendu | conta foi suspensa | account è stato sospeso | account is opgeschort | konto zostało zawieszone
     """,
     "default": """
         default web page | default page for this server | default welcome page used to test | successfully installed and working |
@@ -239,7 +239,7 @@ _PHRASES = {
         aceptar todas las cookies | aceptar cookies | aceptar y continuar | aceitar todos os cookies | aceitar cookies |
         accetta tutti i cookie | accetta e continua | accetta i cookie | alle cookies accepteren | cookies accepteren |
         akkoord en doorgaan | принять все файлы cookie | принять все cookie | 接受所有cookie | 接受所有 cookie | 全部接受 |
-        すべてのcookieを | cookieに同意 | قبول جميع ملفات تعريف الارتباط | قبول الكل
+        すべてのcookieを | cookieに同意 | قبول جميع ملفات تعريف الارتباط | قبول الكل | wyrażasz zgodę na | aceptar el uso de cookies | aceptas el uso de cookies | acepta las cookies | nos partenaires déposent | dépôt de cookies | consent to use your personal data | çerezleri kabul | godkänn alla cookies | acceptera alla cookies | tillad alle cookies | godta alle | evästeet | souhlasím s
     """,
     "script": """
         enable javascript | turn on javascript | activate javascript | javascript is disabled | javascript is required | javascript is not enabled |
@@ -259,7 +259,7 @@ _PHRASES = {
         não disponível na sua região | não está disponível na sua região | non è disponibile nel tuo paese | non disponibile nella tua area |
         niet beschikbaar in jouw land | niet beschikbaar in uw regio | niedostępna w twoim kraju | niedostępne w twoim kraju |
         niedostępna w twoim regionie | inte tillgänglig i ditt land | недоступен в вашем регионе | недоступно в вашей стране | お住まいの地域では |
-        お住まいの国では | 您所在的地区 | 您所在的国家 | 你所在的地区 | غير متاح في منطقتك | غير متوفر في بلدك
+        お住まいの国では | 您所在的地区 | 您所在的国家 | 你所在的地区 | غير متاح في منطقتك | غير متوفر في بلدك | in ihrem land leider nicht | unavailable to visitors from | not available to visitors from | visitors from the european | visiteurs européens | außerhalb der schweiz | außerhalb von deutschland | outside of the united states | hors de france | fuera de españa | al di fuori dell'italia
     """,
     "age": """
         confirm your age | verify your age | legal drinking age | you must be 18 | must be over 18 | must be 18 years | must be 21 years |
@@ -285,7 +285,7 @@ _PHRASES = {
         téléchargez l'application pour | abrir en la app | descarga la app para | descarga nuestra app | continuar en la app | abrir no app |
         baixe o app para | baixe o aplicativo | apri nell'app | scarica l'app per | openen in de app | download de app om | otwórz w aplikacji |
         pobierz aplikację, aby | открыть в приложении | скачайте приложение, чтобы | アプリで読む | アプリで続きを | アプリを開く | 在app内打开 | 打开app阅读 | 下载app |
-        打开app | افتح في التطبيق | حمل التطبيق
+        打开app | افتح في التطبيق | حمل التطبيق | nur in der app | nur in unserer app | uniquement dans l'application | solo en la app | solo nell'app | alleen in de app | only in the app | only in our app | weiterlesen in der app | tylko w aplikacji | apenas na app
     """,
     "paywall": """
         subscribe to continue | subscribe to keep reading | subscribe now to continue | subscribe today to continue | subscribe to read | subscribe to unlock |
