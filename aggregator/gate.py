@@ -29,7 +29,7 @@ _TOLD, _UNTOLD = 0.6, 0.4
 # The same for runs of three words of the feed's own text.
 _RUN, _LEAST_RUNS, _TOLD_RUNS, _UNTOLD_RUNS = 3, 4, 0.25, 0.1
 # Of fewer words a title tells too little.
-_LEAST_STEMS, _STEM = 3, 6
+_LEAST_STEMS, _STEM = 3, 5
 # What asks to subscribe says so in few words, and behind the text.
 _LINE, _LAST_LINES, _VERY_LAST = 30, 8, 4
 _MOST_TEXT = 8_000
@@ -115,8 +115,8 @@ _GATE_BOX = re.compile(
 )
 # In a box of that name: stems of what is sold there.
 _SOLD = re.compile(
-    r"subscri|abonn|abonent|abbon|\babos?\b|suscri|assin|prenumer|subskry|подписк|подпиш|подписч|abonelik|abone ol|tilaa|předplat|előfizet|"
-    r"有料|会員|会员|购买|订阅|付费|구독|اشتر",
+    r"subscri|paywall|abonn|abonent|abbon|\babos?\b|suscri|assin|prenumer|subskry|подписк|подпиш|подписч|abonelik|abone ol|tilaa|předplat|előfizet|"
+    r"有料|会員|会员|购买|订阅|付费|구독|اشتر|مشترك",
     re.IGNORECASE,
 )
 # What stands beside that in an offer to read on: a word for those who have subscribed already, or a price with a word for reading. An
@@ -174,10 +174,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """Whether the page's titles, and its text, are what the feed announced; None where that cannot be told."""
+    """Whether the page's titles, and its text, are what the feed announced; None where that cannot be told. `others` are its titles and
+    headings that are not."""
 
     titled: bool | None
     told: bool | None
+    others: tuple[str, ...] = ()
 
 
 def judge(page: Page, announced: Announced) -> Verdict | None:
@@ -188,9 +190,9 @@ def judge(page: Page, announced: Announced) -> Verdict | None:
         gated = _gated(page, words, f"{announced.title} {announced.text}")
         if gated is not None:
             return _verdict(gated, _before_gate(page))
-        if shown.told and (shown.titled or not _only_beside(page)):
+        if (shown.told and not _only_beside(page)) or (shown.titled and shown.told is not False and words > _SHELL):
             return None
-    kind = _by_marks(page, words, shown) or _by_title(page, words, shown) or _by_words(page, words, shown)
+    kind = _by_marks(page, words, shown) or _by_title(words, shown) or _by_words(page, words, shown)
     kind = kind or _by_form(page, words, shown) or _stray(page, words, shown, announced)
     return _verdict(kind) if kind else None
 
@@ -205,22 +207,33 @@ def _verdict(kind: str, lead: str = "") -> Verdict:
 
 
 def _shown(page: Page, announced: Announced) -> _Shown:
-    wanted = _stems(announced.title)
-    titles = _stems("\n".join([*page.told.titles, page.told.named, *page.told.headings]))
-    inside = _stems(page.text)
-    runs, have = _runs(announced.text), _runs(page.text)
-    ran = len(runs & have) / len(runs) if len(runs) >= _LEAST_RUNS else None
+    told = page.told
+    wanted, inside = _stems(announced.title), _stems(page.text[:_MOST_TEXT])
+    titles = [*told.titles, told.named, *told.headings]
+    others = tuple(title for title in titles if title and not (wanted and _share(wanted, _stems(title)) >= _TITLED))
+    ran = _ran(announced.text, page.text)
     if not wanted:
-        return _Shown(None, True if ran is not None and ran >= _TOLD_RUNS else None)
-    titled, told = len(wanted & titles) / len(wanted), len(wanted & inside) / len(wanted)
-    tells = len(wanted) >= _LEAST_STEMS
-    shows = titled >= _TITLED if tells or titled >= _TITLED else None
-    if titled > _UNTITLED and titled < _TITLED:
-        shows = None
-    if (tells and told >= _TOLD) or (ran is not None and ran >= _TOLD_RUNS):
-        return _Shown(shows, told=True)
-    untold = told < _UNTOLD and (ran is None or ran < _UNTOLD_RUNS)
-    return _Shown(shows, told=False if tells and untold else None)
+        return _Shown(None, told=True if ran is not None and ran >= _TOLD_RUNS else None, others=others)
+    titled, share, tells = (
+        _share(wanted, _stems("\n".join(titles))),
+        _share(wanted, inside),
+        len(wanted) >= _LEAST_STEMS,
+    )
+    shows = True if titled >= _TITLED else False if tells and titled <= _UNTITLED else None
+    if (tells and share >= _TOLD) or (ran is not None and ran >= _TOLD_RUNS):
+        return _Shown(shows, told=True, others=others)
+    untold = tells and share < _UNTOLD and (ran is None or ran < _UNTOLD_RUNS)
+    return _Shown(shows, told=False if untold else None, others=others)
+
+
+def _share(wanted: frozenset[str], shown: frozenset[str]) -> float:
+    return len(wanted & shown) / len(wanted)
+
+
+def _ran(announced: str, text: str) -> float | None:
+    """How much of what the feed said word for word the text says, too; None where it said too little."""
+    runs = _runs(announced)
+    return len(runs & _runs(text)) / len(runs) if len(runs) >= _LEAST_RUNS else None
 
 
 def _stems(text: str) -> frozenset[str]:
@@ -246,16 +259,18 @@ def _gated(page: Page, words: int, announced: str) -> str | None:
     """What keeps the rest of the article from its readers: a subscription, an account, an address."""
     if words > _LONG_TEASER:
         return None
-    lines = page.text.split("\n")
-    asked = [_asked(line) for line in lines[-_LAST_LINES:]]
+    # An article about subscriptions speaks of them, too.
+    unseen = "".join(_packed(_visible(box)) for box in _boxes(page.tree, _GATE_BOX) if _is_unseen(box))
+    lines = [line for line in page.text.split("\n")[-_LAST_LINES:] if _packed(line) not in unseen]
+    about = _SOLD.search(_plain(announced)) is not None
+    asked = [None if about else _asked(line) for line in lines]
     if words > _TEASER:
         last = next(filter(None, asked[-_VERY_LAST:]), None)
         return last if last and (_is_paid(page) or _in_box(page)) else None
     if _is_paid(page):
         return "paywall"
     found = next(filter(None, asked), None) or _in_box(page)
-    # An article about subscriptions speaks of them, too.
-    return found or ("paywall" if not _SOLD.search(_plain(announced)) and _is_offered(page) else None)
+    return found or ("paywall" if not about and _is_offered(page) else None)
 
 
 def _is_offered(page: Page) -> bool:
@@ -301,7 +316,7 @@ def _in_box(page: Page) -> str | None:
     for box in _boxes(page.tree, _GATE_BOX):
         parent = box.getparent()
         # What lies over the whole page, or is not shown, has its scripts to decide whom to keep out, and holds back no text.
-        if parent is None or parent.tag == "body" or _UNSEEN.search(f"{box.get('class')} {box.get('style')}"):
+        if parent is None or parent.tag == "body" or _is_unseen(box):
             continue
         said = _plain(_visible(box))
         kinds = ("paywall", "register", "mail")
@@ -309,6 +324,10 @@ def _in_box(page: Page) -> str | None:
         if found or ((_SOLD.search(said) or _PRICE.search(said)) and markup.count_words(said) <= _LITTLE):
             return found or "paywall"
     return None
+
+
+def _is_unseen(box: html.HtmlElement) -> bool:
+    return _UNSEEN.search(f"{box.get('class')} {box.get('style')}") is not None
 
 
 def _before_gate(page: Page) -> str:
@@ -347,15 +366,12 @@ def _is_boxed(page: Page) -> bool:
     return bool(boxed) and inside >= _BOXED * sum(map(len, lines))
 
 
-def _by_title(page: Page, words: int, shown: _Shown) -> str | None:
-    if shown.titled:
-        return None
-    titles = [*page.told.titles, page.told.named, *page.told.headings[:2]]
-    if found := next(filter(None, map(_titled, titles)), None):
+def _by_title(words: int, shown: _Shown) -> str | None:
+    if found := next(filter(None, map(_titled, shown.others)), None):
         return found
     if shown.titled is None and words > _LITTLE:
         return None
-    return next(filter(None, (_phrase(_plain(title)) for title in titles)), None)
+    return next(filter(None, (_phrase(_plain(title)) for title in shown.others)), None)
 
 
 def _titled(title: str) -> str | None:
@@ -371,8 +387,7 @@ def _by_words(page: Page, words: int, shown: _Shown) -> str | None:
     text = _plain(page.text[:_MOST_TEXT])
     if words <= _FEW:
         everywhere = shown.titled is False or not page.text
-        said = [text, *map(_plain, page.told.headings), _plain(_visible(page.tree)) if everywhere else ""]
-        if found := next(filter(None, map(_phrase, said)), None):
+        if found := _phrase(text) or (_phrase(_plain(_visible(page.tree))) if everywhere else None):
             return found
     elif words <= _LITTLE or shown.titled is False:
         counts = {kind: sum(phrase in text for phrase in known) for kind, known in signs.PHRASES.items()}
