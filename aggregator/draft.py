@@ -14,6 +14,9 @@ _SHORT = 25
 _MORE, _SUBSTANTIAL = 1.5, 120
 _EARLIEST_YEAR = 1990
 
+# What a later visit may bring is worth asking for again, however much the feed has.
+_MAY_OPEN = (model.ItemState.BLOCKED, model.ItemState.PAYWALLED)
+
 
 def make(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
     """The draft of an item: from its page if there is one and it holds the article, otherwise from the feed's own text."""
@@ -32,7 +35,7 @@ def make(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
             job.page, job.page_url, job.page_type, job.keep, job.drop, ask=_unknown(job), announced=_announced(job, own)
         )
     except errors.ExtractError as exc:
-        if own_words >= _SUBSTANTIAL and exc.failure is None:
+        if own_words >= _SUBSTANTIAL and exc.state not in _MAY_OPEN:
             return _finish(job, taxonomy, own, model.ItemState.FEED_ONLY, f"{exc}; {_own(own_words)} words")
         # The beginning that a paywall shows is rather the article's than a summary is.
         lead = model.Article(text=exc.lead, extractor=article.EXTRACTOR) if exc.lead else None

@@ -86,12 +86,12 @@ SAID = {
     "foreign": "the page is in another language than its feed",
     "other": "the page shows something else than its feed announced",
 }
-# As what a later visit is planned: as after the answer of HTTP that should have come.
+# As what a later visit is planned: as after the answer of HTTP that should have come. What is not recognised may pass as well.
 _AS = {
-    "missing": "http_404", "server": "http_503", "paused": "http_503", "suspended": "http_503", "default": "http_503", "rate": "http_429",
+    "missing": "http_404", "list": "http_404", "server": "http_503", "paused": "http_503", "suspended": "http_503", "default": "http_503",
+    "rate": "http_429", "foreign": "blocked", "other": "blocked",
 }  # fmt: skip
 
-_WORD = re.compile(r"\w+")
 _SEPARATORS = re.compile(r"\s[|\-–—·•»/~]+\s|\s*[|»«·•]\s*|\s›\s")
 _TRIMMED = " \t.…!?¡¿。！？،؟,:;-–—|[](){}\"'“”„«»"
 # What stands beside such a part of a title is the name of a site, if it is as short as that.
@@ -281,10 +281,7 @@ def _is_offered(page: Page) -> bool:
         for column in page.tree.iter("article", "main")
         for element in column.iter("h2", "h3", "h4", "p", "li", "a", "button", "span")
     )
-    for line in [*lines, *beside]:
-        if len(line) <= _LINE * 10 and _is_offer(_plain(line)):
-            return True
-    return False
+    return any(len(line) <= _LINE * 10 and _is_offer(_plain(line)) for line in [*lines, *beside])
 
 
 def _is_offer(said: str) -> bool:

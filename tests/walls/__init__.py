@@ -58,7 +58,9 @@ def paragraphs(*texts: str) -> str:
     return "".join(f"<p>{text}</p>" for text in texts)
 
 
-def document(title: str, body: str, *, head: str = "", lang: str = "en", paper: str = "The Valley Ledger", chrome: bool = True) -> str:
+def document(
+    title: str, body: str, *, head: str = "", lang: str = "en", paper: str = "The Valley Ledger", chrome: bool = True
+) -> str:
     """A whole page of a paper, with its navigation and footer around `body`."""
     links = "".join(f'<li><a href="/{n}">{word}</a></li>' for n, word in enumerate(_NAV.get(lang, _NAV["en"]).split()))
     header = f'<header class="site-header"><a class="logo" href="/">{paper}</a><nav><ul>{links}</ul></nav></header>'
@@ -76,11 +78,14 @@ def wall(name: str, lang: str, said: str, html: str, *, state: str = "blocked", 
     title, summary = FEEDS[lang]
     told = {"url": url} if url else {}
     told |= {"media": media} if media else {}
-    return Page(name=f"{name} ({lang})", html=html, title=title, summary=summary, language=lang, said=said, state=state, **told)
+    return Page(
+        name=f"{name} ({lang})", html=html, title=title, summary=summary, language=lang, said=said, state=state, **told
+    )
 
 
 def teasers(*texts: tuple[str, str]) -> str:
     """Cards that lead to other stories, each a headline and a lead."""
     return "".join(
-        f'<div class="card"><h3><a href="/2025/09/{n}/x">{title}</a></h3><p>{lead}</p></div>' for n, (title, lead) in enumerate(texts, 1)
+        f'<div class="card"><h3><a href="/2025/09/{n}/x">{title}</a></h3><p>{lead}</p></div>'
+        for n, (title, lead) in enumerate(texts, 1)
     )

@@ -4,7 +4,7 @@ from tests.walls import Page, document, paragraphs, teasers
 
 _BANNER = (
     '<div id="onetrust-banner-sdk" role="dialog"><h2>We value your privacy</h2><p>We and our 842 partners store and access information on a device, '
-    'such as cookies, and process personal data. You can accept all cookies or manage your choices.</p><button>Accept all cookies</button></div>'
+    "such as cookies, and process personal data. You can accept all cookies or manage your choices.</p><button>Accept all cookies</button></div>"
 )
 _NEWSLETTER = (
     '<div class="newsletter-signup"><h3>Sign up to our newsletter</h3><p>Enter your email address and get the best of the Ledger every Friday. '
@@ -14,11 +14,26 @@ _LOGIN = '<div class="modal" id="login"><h2>Log in</h2><form><input name="u"><in
 _METER = '<div id="subscription-wall" class="hidden"><h3>Subscribe to continue reading</h3><p>You have read your free articles this month. From $1 a week.</p></div>'
 
 
-def _article(name: str, title: str, *texts: str, lang: str = "en", around: str = "", inside: str = "", head: str = "", **told: str) -> Page:
+def _article(
+    name: str,
+    title: str,
+    *texts: str,
+    lang: str = "en",
+    around: str = "",
+    inside: str = "",
+    head: str = "",
+    **told: str,
+) -> Page:
     """An article of a paper whose feed has the title of its page, unless it is `told` another."""
     body = f"{around}<main><article><h1>{title}</h1>{paragraphs(*texts)}{inside}</article></main>"
     html = document(f"{title} | The Valley Ledger", body, lang=lang, head=head)
-    return Page(name=f"{name} ({lang})", html=html, language=lang, title=told.get("feed", title), summary=told.get("summary", ""))
+    return Page(
+        name=f"{name} ({lang})",
+        html=html,
+        language=lang,
+        title=told.get("feed", title),
+        summary=told.get("summary", ""),
+    )
 
 
 _BRIDGE = (

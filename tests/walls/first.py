@@ -4,12 +4,29 @@ from tests.walls import FEEDS, Page, document, paragraphs, teasers, wall
 
 ROBOT, SCRIPT = "the page asks to prove that we are no robot", "the page needs JavaScript"
 DENIED, CONSENT, LOGIN = "the page refuses access", "the page asks for consent to cookies", "the page asks to log in"
-PAYWALL, REGION, AGE = "the page asks for a subscription", "the page is not shown in our region", "the page asks for our age"
-MAIL, APP, BROWSER = "the page asks for an e-mail address", "the page wants to be read in an app", "the page refuses our browser"
-RATE, MISSING, SERVER = "the page says that too many requests were made", "the page says that there is no such article", "the page shows an error of its server"
+PAYWALL, REGION, AGE = (
+    "the page asks for a subscription",
+    "the page is not shown in our region",
+    "the page asks for our age",
+)
+MAIL, APP, BROWSER = (
+    "the page asks for an e-mail address",
+    "the page wants to be read in an app",
+    "the page refuses our browser",
+)
+RATE, MISSING, SERVER = (
+    "the page says that too many requests were made",
+    "the page says that there is no such article",
+    "the page shows an error of its server",
+)
 PAUSED, PARKED = "the page says that its site is being maintained", "the page is that of a parked domain"
 SUSPENDED, DEFAULT = "the page says that its site was suspended", "the page is the default page of a web server"
-FILES, LIST, OTHER, ONWARD = "the page is a list of files", "the page is a list of other articles", "the page shows something else than its feed announced", "the page only leads on to another address"  # noqa: E501
+FILES, LIST, OTHER, ONWARD = (
+    "the page is a list of files",
+    "the page is a list of other articles",
+    "the page shows something else than its feed announced",
+    "the page only leads on to another address",
+)  # noqa: E501
 
 _PARTNERS = (
     "We and our 842 partners store and/or access information on a device, such as unique IDs in cookies, to process personal data. "
@@ -21,11 +38,26 @@ _PARTNERS = (
     "View our list of partners to see the purposes they believe they have a legitimate interest for and how you can object to such processing.",
 )
 _LEADS = (
-    ("Harvest begins two weeks early in the upper valley", "Growers say that the dry spring has left the grapes small and sweet."),
-    ("Museum of clocks reopens after five years of repairs", "The collection of nine hundred pieces had been kept in a barn."),
-    ("Night trains to the coast return in spring", "Tickets will go on sale in December, the railway said on Thursday."),
-    ("Teachers and ministry agree on smaller classes", "The agreement ends a dispute that had lasted since the winter."),
-    ("A baker's recipe from 1911 wins the county prize", "The jury praised a crust that, it said, sang when it was cut."),
+    (
+        "Harvest begins two weeks early in the upper valley",
+        "Growers say that the dry spring has left the grapes small and sweet.",
+    ),
+    (
+        "Museum of clocks reopens after five years of repairs",
+        "The collection of nine hundred pieces had been kept in a barn.",
+    ),
+    (
+        "Night trains to the coast return in spring",
+        "Tickets will go on sale in December, the railway said on Thursday.",
+    ),
+    (
+        "Teachers and ministry agree on smaller classes",
+        "The agreement ends a dispute that had lasted since the winter.",
+    ),
+    (
+        "A baker's recipe from 1911 wins the county prize",
+        "The jury praised a crust that, it said, sang when it was cut.",
+    ),
     ("Why the swallows left so late this year", "Ornithologists point to a warm September and plenty of insects."),
     ("Harbour wall to be raised by half a metre", "Work will start in March and cost eleven million."),
     ("Orchestra plays in the market hall for free", "Three thousand people came and many of them brought chairs."),
