@@ -12,7 +12,7 @@ import charset_normalizer
 from cssselect import SelectorError
 from lxml import etree, html
 
-from aggregator import claims, errors, gate, languages, markup, mending, model
+from aggregator import announced, claims, errors, gate, languages, markup, mending, model
 
 _ENGINE = f"trafilatura {version('trafilatura')}"
 EXTRACTOR = f"{_ENGINE} precision, mended"
@@ -85,11 +85,11 @@ def read(
     drop: tuple[str, ...] = (),
     *,
     ask: frozenset[str] = METADATA,
-    announced: gate.Announced | None = None,
+    feed: announced.Announced | None = None,
 ) -> model.Article:
     """The article of a page. `keep` and `drop` are CSS selectors applied first; of `METADATA` only what is in `ask` is looked for,
-    text, title, language and image always. `url` is what relative addresses stand against; nothing is fetched. What the feed
-    `announced` tells the article from a page in its place.
+    text, title, language and image always. `url` is what relative addresses stand against; nothing is fetched. What was
+    announced in `feed` tells the article from a page in its place.
 
     Raises ExtractError with the state that the page leads to.
     """
@@ -101,7 +101,7 @@ def read(
     chosen = _selected(tree, keep, drop)
     text = mending.mend(_extracted(chosen), chosen, told, lambda: _extracted(chosen, precision=False))
     if not (keep and text):
-        _refuse_walls(gate.Page(tree=chosen, text=text, told=told, source=source), announced or gate.Announced())
+        _refuse_walls(gate.Page(tree=chosen, text=text, told=told, source=source), feed or announced.Announced())
     if not text:
         raise errors.ExtractError(_NOTHING, state="failed")
     return model.Article(
@@ -228,9 +228,9 @@ def _size(count: int) -> str:
     return f"{count / 1000:.0f} kB" if count < 999_500 else f"{count / 1e6:.1f} MB"
 
 
-def _refuse_walls(page: gate.Page, announced: gate.Announced) -> None:
+def _refuse_walls(page: gate.Page, feed: announced.Announced) -> None:
     """Raise if the page is a wall."""
-    if found := gate.judge(page, announced):
+    if found := gate.judge(page, feed):
         raise errors.ExtractError(found.said, state=found.state, lead=found.lead, failure=found.code)
 
 

@@ -4,7 +4,7 @@ what a page holds."""
 from dataclasses import replace
 from datetime import datetime
 
-from aggregator import boilerplate, config, errors, gate, markup, model, tagging
+from aggregator import announced, boilerplate, config, errors, markup, model, tagging
 from aggregator.dedup import fingerprint
 from aggregator.feed import text as feed_text
 
@@ -32,7 +32,7 @@ def make(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
     own_words = markup.count_words(own.text) if own else 0
     try:
         page = article.read(
-            job.page, job.page_url, job.page_type, job.keep, job.drop, ask=_unknown(job), announced=_announced(job, own)
+            job.page, job.page_url, job.page_type, job.keep, job.drop, ask=_unknown(job), feed=_announced(job, own)
         )
     except errors.ExtractError as exc:
         if own_words >= _SUBSTANTIAL and exc.state not in _MAY_OPEN:
@@ -65,8 +65,8 @@ def _own(words: int) -> str:
     return f"the feed's own text has {words}"
 
 
-def _announced(job: model.DraftJob, own: model.Article | None) -> gate.Announced:
-    return gate.Announced(title=job.title, text=own.text if own else "", language=job.language)
+def _announced(job: model.DraftJob, own: model.Article | None) -> announced.Announced:
+    return announced.Announced(title=job.title, text=own.text if own else "", language=job.language)
 
 
 def _unknown(job: model.DraftJob) -> frozenset[str]:

@@ -12,7 +12,7 @@ from typing import cast
 
 from lxml import etree, html
 
-from aggregator import claims, languages, markup, model, signs
+from aggregator import announced, claims, languages, markup, model, signs
 
 # Measured on 379 real articles (docs/decisions/0009-gate.md). The shortest that is kept from its readers by nothing but a mark has
 # 270 words; what paywalls let through has up to 200.
@@ -23,13 +23,6 @@ _LONG_TEASER = 600
 _FEW, _LITTLE = 60, 150
 # A browser without scripts sees so few words of a page that is put together by them.
 _SHELL = 12
-# The share of the announced title's words that a page has to show to be the article's, and at which it plainly shows something else.
-_TITLED, _UNTITLED = 0.5, 0.2
-_TOLD, _UNTOLD = 0.6, 0.4
-# The same for runs of three words of the feed's own text.
-_RUN, _LEAST_RUNS, _TOLD_RUNS, _UNTOLD_RUNS = 3, 4, 0.25, 0.1
-# Of fewer words a title tells too little.
-_LEAST_STEMS, _STEM = 3, 5
 # What asks to subscribe says so in few words, and behind the text.
 _LINE, _LAST_LINES, _VERY_LAST = 30, 8, 4
 _MOST_TEXT = 8_000
@@ -139,16 +132,6 @@ _ONWARD = re.compile(r"\s*\d+\s*[;,]\s*url\s*=", re.IGNORECASE)
 _SCRIPTED = re.compile(r"<script\b[^>]*\bsrc\s*=|<noscript\b", re.IGNORECASE)
 _HIDDEN = frozenset({"script", "style", "template", "head", "title"})
 _CHROME = frozenset({"nav", "aside", "footer", "header"})
-_COMMON = frozenset(word for words in languages.COMMON.values() for word in words)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Announced:
-    """What the feed said of the article: its title, the longest text that it has of its own, and its language."""
-
-    title: str = ""
-    text: str = ""
-    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,28 +155,18 @@ class Verdict:
     code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """Whether the page's titles, and its text, are what the feed announced; None where that cannot be told. `others` are its titles and
-    headings that are not."""
-
-    titled: bool | None
-    told: bool | None
-    others: tuple[str, ...] = ()
-
-
-def judge(page: Page, announced: Announced) -> Verdict | None:
-    """The verdict on a page that is no article; None if it may be one."""
+def judge(page: Page, feed: announced.Announced) -> Verdict | None:
+    """The verdict on a page that is no article; None if it may be one. `feed` is what was announced."""
     words = markup.count_words(page.text)
-    shown = _shown(page, announced)
+    shown = announced.shown(page.told, page.text, feed)
     if shown.titled is not False or shown.told:
-        gated = _gated(page, words, f"{announced.title} {announced.text}")
+        gated = _gated(page, words, f"{feed.title} {feed.text}")
         if gated is not None:
             return _verdict(gated, _before_gate(page))
         if (shown.told and not _only_beside(page)) or (shown.titled and shown.told is not False and words > _SHELL):
             return None
     kind = _by_marks(page, words, shown) or _by_title(words, shown) or _by_words(page, words, shown)
-    kind = kind or _by_form(page, words, shown) or _stray(page, words, shown, announced)
+    kind = kind or _by_form(page, words, shown) or _stray(page, words, shown, feed)
     return _verdict(kind) if kind else None
 
 
@@ -203,66 +176,17 @@ def _verdict(kind: str, lead: str = "") -> Verdict:
     return Verdict(state=state, said=SAID[kind], lead=lead, code=code)
 
 
-# ----------------------------------------------------------------------------------------------------------- announced
-
-
-def _shown(page: Page, announced: Announced) -> _Shown:
-    told = page.told
-    wanted, inside = _stems(announced.title), _stems(page.text[:_MOST_TEXT])
-    titles = [*told.titles, told.named, *told.headings]
-    others = tuple(title for title in titles if title and not (wanted and _share(wanted, _stems(title)) >= _TITLED))
-    ran = _ran(announced.text, page.text)
-    if not wanted:
-        return _Shown(None, told=True if ran is not None and ran >= _TOLD_RUNS else None, others=others)
-    titled, share, tells = (
-        _share(wanted, _stems("\n".join(titles))),
-        _share(wanted, inside),
-        len(wanted) >= _LEAST_STEMS,
-    )
-    shows = True if titled >= _TITLED else False if tells and titled <= _UNTITLED else None
-    if (tells and share >= _TOLD) or (ran is not None and ran >= _TOLD_RUNS):
-        return _Shown(shows, told=True, others=others)
-    untold = tells and share < _UNTOLD and (ran is None or ran < _UNTOLD_RUNS)
-    return _Shown(shows, told=False if untold else None, others=others)
-
-
-def _share(wanted: frozenset[str], shown: frozenset[str]) -> float:
-    return len(wanted & shown) / len(wanted)
-
-
-def _ran(announced: str, text: str) -> float | None:
-    """How much of what the feed said word for word the text says, too; None where it said too little."""
-    runs = _runs(announced)
-    return len(runs & _runs(text)) / len(runs) if len(runs) >= _LEAST_RUNS else None
-
-
-def _stems(text: str) -> frozenset[str]:
-    """The beginnings of the words of `text` that say something; of scripts without spaces the pairs of characters."""
-    found: set[str] = set()
-    for word in claims.key(text).split():
-        if markup.SPACELESS.search(word):
-            found.update(word[at : at + 2] for at in range(len(word) - 1))
-        elif len(word) > 2 and word not in _COMMON:
-            found.add(word[:_STEM])
-    return frozenset(found)
-
-
-def _runs(text: str) -> frozenset[tuple[str, ...]]:
-    words = claims.key(markup.spaced(text[:_MOST_TEXT])).split()
-    return frozenset(zip(*(words[start:] for start in range(_RUN)), strict=False))
-
-
 # --------------------------------------------------------------------------------------------------------------- gates
 
 
-def _gated(page: Page, words: int, announced: str) -> str | None:
+def _gated(page: Page, words: int, said: str) -> str | None:
     """What keeps the rest of the article from its readers: a subscription, an account, an address."""
     if words > _LONG_TEASER:
         return None
     # An article about subscriptions speaks of them, too.
     unseen = "".join(_packed(_visible(box)) for box in _boxes(page.tree, _GATE_BOX) if _is_unseen(box))
     lines = [line for line in page.text.split("\n")[-_LAST_LINES:] if _packed(line) not in unseen]
-    about = _SOLD.search(_plain(announced)) is not None
+    about = _SOLD.search(_plain(said)) is not None
     asked = [None if about else _asked(line) for line in lines]
     if words > _TEASER:
         last = next(filter(None, asked[-_VERY_LAST:]), None)
@@ -341,7 +265,7 @@ def _before_gate(page: Page) -> str:
 # --------------------------------------------------------------------------------------------------------------- rules
 
 
-def _by_marks(page: Page, words: int, shown: _Shown) -> str | None:
+def _by_marks(page: Page, words: int, shown: announced.Shown) -> str | None:
     """By what only the makers of such pages put into a source, or around a text."""
     if words <= _LITTLE and not shown.told:
         source = page.source.lower()
@@ -363,7 +287,7 @@ def _is_boxed(page: Page) -> bool:
     return bool(boxed) and inside >= _BOXED * sum(map(len, lines))
 
 
-def _by_title(words: int, shown: _Shown) -> str | None:
+def _by_title(words: int, shown: announced.Shown) -> str | None:
     if found := next(filter(None, map(_titled, shown.others)), None):
         return found
     if shown.titled is None and words > _LITTLE:
@@ -380,7 +304,7 @@ def _titled(title: str) -> str | None:
     return next((kind for kind, known in signs.WHOLE.items() if any(known.fullmatch(part) for part in said)), None)
 
 
-def _by_words(page: Page, words: int, shown: _Shown) -> str | None:
+def _by_words(page: Page, words: int, shown: announced.Shown) -> str | None:
     text = _plain(page.text[:_MOST_TEXT])
     if words <= _FEW:
         everywhere = shown.titled is False or not page.text
@@ -406,7 +330,7 @@ def _phrase(said: str) -> str | None:
     return next((kind for kind, known in signs.PHRASES.items() if any(phrase in said for phrase in known)), None)
 
 
-def _by_form(page: Page, words: int, shown: _Shown) -> str | None:
+def _by_form(page: Page, words: int, shown: announced.Shown) -> str | None:
     """By what a page without much text wants its reader or browser to do."""
     if words > _LITTLE or shown.told:
         return None
@@ -425,7 +349,7 @@ def _leads_on(meta: html.HtmlElement) -> bool:
     return refresh and _ONWARD.match(meta.get("content") or "") is not None
 
 
-def _stray(page: Page, words: int, shown: _Shown, announced: Announced) -> str | None:
+def _stray(page: Page, words: int, shown: announced.Shown, feed: announced.Announced) -> str | None:
     """By what the page shows: other articles, or another thing than was announced."""
     if not words:
         return None
@@ -433,7 +357,7 @@ def _stray(page: Page, words: int, shown: _Shown, announced: Announced) -> str |
     is_article = bool(page.told.dates or page.told.body)
     if shown.titled:
         # Interstitials have the title of what they hide; but what they say has nothing to do with it.
-        silent = words <= _LITTLE and shown.told is False and _is_silent(page.text, announced.text)
+        silent = words <= _LITTLE and shown.told is False and announced.is_silent(page.text, feed.text)
         return "other" if silent else None
     if is_article:
         return None
@@ -441,21 +365,15 @@ def _stray(page: Page, words: int, shown: _Shown, announced: Announced) -> str |
         return "list"
     if shown.told is None and shown.titled is None:
         return None
-    if _is_foreign(page.text, announced):
+    if _is_foreign(page.text, feed):
         return "foreign"
     return "other" if shown.titled is False and shown.told is False else None
 
 
-def _is_silent(text: str, announced: str) -> bool:
-    """Whether a text says nothing of what its feed said."""
-    wanted = _stems(announced)
-    return len(wanted) >= 2 * _LEAST_STEMS and len(wanted & _stems(text)) <= _UNTITLED * len(wanted)
-
-
-def _is_foreign(text: str, announced: Announced) -> bool:
-    own, said = languages.guess(text), (announced.language or "").partition("-")[0].lower()
+def _is_foreign(text: str, feed: announced.Announced) -> bool:
+    own, said = languages.guess(text), (feed.language or "").partition("-")[0].lower()
     # What calls itself English is often a template that nobody has changed.
-    told = languages.guess(f"{announced.title} {announced.text}") or (said if said != "en" else "")
+    told = languages.guess(f"{feed.title} {feed.text}") or (said if said != "en" else "")
     return bool(own and told) and own != told
 
 
