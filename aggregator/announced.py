@@ -53,7 +53,9 @@ def shown(told: claims.Claims, text: str, announced: Announced) -> Shown:
     shows = True if titled >= _TITLED else False if tells and titled <= _UNTITLED else None
     if (tells and share >= _TOLD) or (ran is not None and ran >= _TOLD_RUNS):
         return Shown(shows, told=True, others=others)
-    untold = tells and share < _UNTOLD and (ran is None or ran < _UNTOLD_RUNS)
+    untold = share < _UNTOLD and (
+        tells if ran is None else ran < _UNTOLD_RUNS and (tells or is_silent(text, announced.text))
+    )
     return Shown(shows, told=False if untold else None, others=others)
 
 

@@ -26,7 +26,7 @@ FILES, LIST, OTHER, ONWARD = (
     "the page is a list of other articles",
     "the page shows something else than its feed announced",
     "the page only leads on to another address",
-)  # noqa: E501
+)
 
 _PARTNERS = (
     "We and our 842 partners store and/or access information on a device, such as unique IDs in cookies, to process personal data. "
@@ -116,7 +116,7 @@ PAYWALLS = [
             "Buses will take another way through the lower town, which will add a quarter of an hour to the journey of some four thousand people a day.") +
         '<div class="tp-container-inner paywall-prompt"><h2>Keep reading for $1 a week</h2><p>You have read your three free articles this month. Subscribe to continue reading.</p>'
         '<a class="btn">See subscription options</a><p>Already a subscriber? <a href="/login">Log in</a></p></div></article>',
-        head=_OG.format(_TITLED["en"]) + '<script type="application/ld+json">{"@context":"https://schema.org","@type":"NewsArticle","headline":"%s","isAccessibleForFree":false,"hasPart":{"@type":"WebPageElement","isAccessibleForFree":false,"cssSelector":".paywall"}}</script>' % _TITLED["en"]), state="paywalled"),
+        head=_OG.format(_TITLED["en"]) + '<script type="application/ld+json">{"@context":"https://schema.org","@type":"NewsArticle","headline":"%s","isAccessibleForFree":false,"hasPart":{"@type":"WebPageElement","isAccessibleForFree":false,"cssSelector":".paywall"}}</script>'.replace("%s", _TITLED["en"])), state="paywalled"),
     wall("hard paywall", "de", PAYWALL, document(
         f"{_TITLED['de']} - Talbote", f'<article class="article article--plus"><h1>{_TITLED["de"]}</h1><p class="lead">{FEEDS["de"][1]}</p>'
         '<section class="paywall" data-area="paywall"><h3>Diesen Artikel weiterlesen mit Talbote Plus</h3><ul><li>Alle Artikel unbegrenzt lesen</li><li>Jederzeit kündbar</li><li>Erster Monat kostenlos, danach 9,99 € im Monat</li></ul>'
@@ -128,7 +128,7 @@ PAYWALLS = [
     wall("paywall without words in the text", "es", PAYWALL, document(
         _TITLED["es"], f"<article><h1>{_TITLED['es']}</h1>" + paragraphs(
             "El viejo puente sobre el río quedará cerrado a todo el tráfico desde el lunes, según decidió anoche el ayuntamiento por dieciocho votos contra tres, tras hallar los ingenieros grietas en dos de sus pilares.") + "</article>",
-        head='<script type="application/ld+json">{"@type":"NewsArticle","headline":"%s","isAccessibleForFree":"False","wordCount":812}</script>' % _TITLED["es"], lang="es", paper="El Diario del Valle"), state="paywalled"),
+        head='<script type="application/ld+json">{"@type":"NewsArticle","headline":"%s","isAccessibleForFree":"False","wordCount":812}</script>'.replace("%s", _TITLED["es"]), lang="es", paper="El Diario del Valle"), state="paywalled"),
     wall("paywall", "pt", PAYWALL, document(
         _TITLED["pt"], f"<article><h1>{_TITLED['pt']}</h1><p>A velha ponte sobre o rio fecha na segunda-feira a todo o trânsito, decidiu a câmara.</p>"
         '<div id="paywall-piano"><h2>Conteúdo exclusivo para assinantes</h2><p>Assine já por 1 € no primeiro mês e continue a ler. Já é assinante? Faça login.</p></div></article>', lang="pt", paper="Diário do Vale"), state="paywalled"),
