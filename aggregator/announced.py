@@ -3,6 +3,7 @@
 Never by a phrase of one language: words are compared by their beginnings, scripts without spaces by pairs of characters.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -65,14 +66,22 @@ def is_silent(text: str, announced: str) -> bool:
     return len(wanted) >= 2 * _LEAST_STEMS and _share(wanted, _stems(text)) <= _UNTITLED
 
 
+def tells(text: str, title: str) -> bool:
+    """Whether a text is plainly that of the title."""
+    wanted = _stems(title)
+    return len(wanted) >= _LEAST_STEMS and _share(wanted, _stems(text)) >= _TOLD
+
+
 def is_wall(text: str, titles: Sequence[str]) -> bool:
-    """Whether a text that items of these titles have in common is that of a wall: they are different stories, and it tells most of them
-    not. An article that is published again, under whatever title, or a report that goes on under several, is none."""
+    """Whether a text that items of these titles have in common is that of a wall: they are different stories, and it says nothing of
+    most of them. An article that is published again, under whatever title, or a report that goes on under several, is none."""
     stems = [_stems(title) for title in titles]
-    different = any(one and other and not _alike(one, other) for one in stems for other in stems)
+    different = any(one and other and not _alike(one, other) for one, other in itertools.combinations(stems, 2))
+    if not different:
+        return False
     inside = _stems(text)
     untold = sum(bool(one) and _share(one, inside) < _TITLED for one in stems)
-    return different and 2 * untold > len(titles)
+    return 2 * untold > len(titles)
 
 
 def _alike(one: frozenset[str], other: frozenset[str]) -> bool:

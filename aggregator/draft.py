@@ -4,7 +4,7 @@ what a page holds."""
 from dataclasses import replace
 from datetime import datetime
 
-from aggregator import announced, boilerplate, config, errors, markup, model, tagging
+from aggregator import announced, boilerplate, config, errors, gate, markup, model, tagging
 from aggregator.dedup import fingerprint
 from aggregator.feed import text as feed_text
 
@@ -80,6 +80,8 @@ def _finish(
 ) -> model.Draft:
     known = _completed(job, best)
     cut = boilerplate.cut(best.text if best else "", known.title, job.learned)
+    if best is not None and state == model.ItemState.OK and _is_wall(job, known.title, cut.text, best.extractor):
+        return _walled(job, taxonomy)
     text, before = cut.text, _before(job, known.title)
     return model.Draft(
         state=state,
@@ -102,7 +104,10 @@ def _finish(
 
 
 def recut(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> model.Draft:
-    """The draft of a text that is stored already, without the paragraphs that its source became known for since."""
+    """The draft of a text that is stored already, without the paragraphs that its source became known for since; a text that is a wall as
+    a whole is replaced by the feed's own."""
+    if item.state == model.ItemState.OK and _is_wall(job, job.title, job.text or "", item.extractor):
+        return _walled(replace(job, text=None), taxonomy)
     cut = boilerplate.cut(job.text or "", job.title, job.learned)
     return model.Draft(
         state=item.state,
@@ -114,6 +119,18 @@ def recut(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> m
         tags=tagging.tags(job, cut.text, taxonomy),
         boilerplate=boilerplate.joined((item.boilerplate or "").split("\n"), cut.apart),
     )
+
+
+def _is_wall(job: model.DraftJob, title: str, text: str, extractor: str | None) -> bool:
+    """Whether the text is known as one that the source's pages show in the place of articles."""
+    known = bool(job.learned) and extractor != "feed" and boilerplate.hashed(text) in job.learned
+    return known and not announced.tells(text, title)
+
+
+def _walled(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
+    found = gate.verdict("same")
+    own = feed_text.from_feed(job.content, job.summary)
+    return replace(_finish(job, taxonomy, own, found.state, found.said), failure=found.code)
 
 
 def _before(job: model.DraftJob, title: str) -> str | None:

@@ -78,6 +78,7 @@ SAID = {
     "onward": "the page only leads on to another address",
     "foreign": "the page is in another language than its feed",
     "other": "the page shows something else than its feed announced",
+    "same": "the page shows the same text as others of its host under other titles",
 }
 # As what a later visit is planned: as after the answer of HTTP that should have come. What is not recognised may pass as well.
 _AS = {
@@ -162,15 +163,16 @@ def judge(page: Page, feed: announced.Announced) -> Verdict | None:
     if shown.titled is not False or shown.told:
         gated = _gated(page, words, f"{feed.title} {feed.text}")
         if gated is not None:
-            return _verdict(gated, _before_gate(page))
+            return verdict(gated, _before_gate(page))
         if (shown.told and not _only_beside(page)) or (shown.titled and shown.told is not False and words > _SHELL):
             return None
     kind = _by_marks(page, words, shown) or _by_title(words, shown) or _by_words(page, words, shown)
     kind = kind or _by_form(page, words, shown) or _stray(page, words, shown, feed)
-    return _verdict(kind) if kind else None
+    return verdict(kind) if kind else None
 
 
-def _verdict(kind: str, lead: str = "") -> Verdict:
+def verdict(kind: str, lead: str = "") -> Verdict:
+    """The verdict on a page of this kind."""
     state = _STATES.get(kind, model.ItemState.BLOCKED)
     code = _AS.get(kind) or (None if state == model.ItemState.FAILED else str(state))
     return Verdict(state=state, said=SAID[kind], lead=lead, code=code)

@@ -619,10 +619,12 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recut:
-    """A stored text that holds paragraphs which its source became known for later, and its draft without them."""
+    """A stored text that holds paragraphs which its source became known for later, and its draft without them; `due` is the next visit
+    of an item that turns out to have none."""
 
     item: Item
     draft: Draft
+    due: Due | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

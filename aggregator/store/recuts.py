@@ -24,6 +24,17 @@ _CORRECT = (
         changed_at=bindparam("now", type_=_items.c.changed_at.type),
     )
 )
+_TURNED = (
+    update(_items)
+    .where(_items.c.id == bindparam("of"))
+    .values(
+        state=bindparam("to_state"),
+        state_reason=bindparam("to_reason"),
+        extractor=bindparam("to_extractor"),
+        attempts=1,
+        next_visit_at=bindparam("to_visit", type_=_items.c.next_visit_at.type),
+    )
+)
 _LATEST = (
     update(_revisions)
     .where(_revisions.c.item_id == bindparam("of"), _revisions.c.text_hash == bindparam("old"))
@@ -56,12 +67,13 @@ def write(conn: Connection, recuts: Sequence[model.Recut], now: datetime) -> int
     free = select(_items.c.id).where(_items.c.id.in_([one.item.id for one in recuts]), tables.unclaimed(_items, now))
     ids = set(conn.execute(free.order_by(_items.c.id).with_for_update()).scalars())
     ours = [one for one in recuts if one.item.id in ids]
-    corrected = sum(_correct(conn, one.item, one.draft, now) for one in ours)
+    corrected = sum(_correct(conn, one, now) for one in ours)
     _done(conn, ours, now)
     return corrected
 
 
-def _correct(conn: Connection, item: model.Item, draft: model.Draft, now: datetime) -> int:
+def _correct(conn: Connection, one: model.Recut, now: datetime) -> int:
+    item, draft = one.item, one.draft
     if draft.text == item.text:
         return 0
     values = {"of": item.id, "old": item.text_hash, "to_text": draft.text, "to_hash": draft.text_hash}
@@ -71,7 +83,16 @@ def _correct(conn: Connection, item: model.Item, draft: model.Draft, now: dateti
     # The version that is shown in the item's history is the one that the item has.
     conn.execute(_LATEST, values)
     tags.write(conn, item.id, draft.tags, now)
-    settled = item.state in model.SETTLED
+    if draft.state != item.state:
+        visit = one.due.at if one.due else None
+        turned = {
+            "to_state": draft.state,
+            "to_reason": draft.reason,
+            "to_extractor": draft.extractor,
+            "to_visit": visit,
+        }
+        conn.execute(_TURNED, {"of": item.id, **turned})
+    settled = draft.state in model.SETTLED
     matches.place_exact(
         conn, item_id=item.id, text_hash=draft.text_hash if settled else None, cluster_id=item.cluster_id, now=now
     )

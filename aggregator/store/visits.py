@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select, update
 
 from aggregator import errors, model
-from aggregator.store import boilerplate, changes, matches, pages, revisions, tables, tags
+from aggregator.store import boilerplate, changes, matches, pages, revisions, tables, tags, walls
 
 _items = tables.items
 
@@ -172,6 +172,7 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
         pages.keep(conn, item.id, visit.page)
     if draft is not None:
         boilerplate.learn(conn, item, draft, visit.at)
+        walls.learn(conn, item, draft, visit.at)
         tags.write(conn, item.id, draft.tags, visit.at)
         stored = item.text_hash if judged.alone else draft.text_hash
         cluster_id = matches.place_exact(
