@@ -82,9 +82,11 @@ SAID = {
 }
 # As what a later visit is planned: as after the answer of HTTP that should have come. What is not recognised may pass as well.
 _AS = {
-    "missing": "http_404", "list": "http_404", "server": "http_503", "paused": "http_503", "suspended": "http_503", "default": "http_503",
-    "rate": "http_429", "foreign": "blocked", "other": "blocked",
-}  # fmt: skip
+    **dict.fromkeys(("missing", "list", "files", "parked"), "http_404"),
+    **dict.fromkeys(("server", "paused", "suspended", "default"), "http_503"),
+    "rate": "http_429",
+    "paywall": "paywalled",
+}
 
 _SEPARATORS = re.compile(r"\s[|\-–—·•»/~]+\s|\s*[|»«·•]\s*|\s›\s")
 _TRIMMED = " \t.…!?¡¿。！？،؟,:;-–—|[](){}\"'“”„«»"
@@ -148,12 +150,12 @@ class Page:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What the page is in place of an article, in words that are the same for all of its kind. `lead` is the beginning of the article, if
-    that is shown; a later visit is planned as after the failure `code`, None if none will help."""
+    that is shown; a later visit is planned as after the failure `code`."""
 
     state: str
     said: str
+    code: str
     lead: str = ""
-    code: str | None = None
 
 
 def judge(page: Page, feed: announced.Announced) -> Verdict | None:
@@ -174,8 +176,7 @@ def judge(page: Page, feed: announced.Announced) -> Verdict | None:
 def verdict(kind: str, lead: str = "") -> Verdict:
     """The verdict on a page of this kind."""
     state = _STATES.get(kind, model.ItemState.BLOCKED)
-    code = _AS.get(kind) or (None if state == model.ItemState.FAILED else str(state))
-    return Verdict(state=state, said=SAID[kind], lead=lead, code=code)
+    return Verdict(state=state, said=SAID[kind], code=_AS.get(kind, "blocked"), lead=lead)
 
 
 # --------------------------------------------------------------------------------------------------------------- gates

@@ -319,7 +319,7 @@ def _walled(item: model.Item, made: model.Draft, now: datetime, after: tuple[tim
     """A wall that went up later does not take away the text we have."""
     attempts = item.attempts + 1
     due = cadence.next_try(made.failure, attempts=attempts, item_id=item.id, now=now) if made.failure else None
-    return _kept(item, fate.of_wall(item, made), due, attempts, now, after)
+    return _kept(item, fate.of_wall(item, made, given_up=due is None), due, attempts, now, after)
 
 
 def _kept(

@@ -20,8 +20,6 @@ from aggregator.workers import Workers
 _LEASE = timedelta(minutes=15)
 # Claimed at once: enough for all workers, and few enough to be done long before the lease ends.
 _CLAIMED = 32
-# A wall was never an article; that this engine finds none is no proof that there was none.
-_WALLS = (model.ItemState.BLOCKED, model.ItemState.PAYWALLED)
 # From this its name is learned: an article as plain as can be.
 _SAMPLE = "<html><body><article>" + "<p>A plain sentence that every engine takes for a part of the text.</p>" * 20
 
@@ -127,7 +125,8 @@ class Reextractor:
         made = await self._workers.run(harvest.DRAFT_LIMIT, draft.make, read, self._settings.taxonomy)
         if made.state not in model.SETTLED and item.state in model.SETTLED:
             of_page = item.extractor not in (None, "feed")
-            if not (of_page and made.state in _WALLS):
+            # A wall was never an article; that this engine finds none is no proof that there was none.
+            if not (of_page and made.failure is not None):
                 return None
         reason = fate.said(item, None) if made.state == model.ItemState.OK else made.reason
         return model.Visit(
