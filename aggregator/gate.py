@@ -5,9 +5,11 @@ Evidence of two kinds: whether the page shows what was announced, by title and t
 title and the text of its article is never refused for its words, but for a subscription that keeps the rest of it.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 from lxml import etree, html
@@ -26,6 +28,8 @@ _SHELL = 12
 # What asks to subscribe says so in few words, and behind the text.
 _LINE, _LAST_LINES, _VERY_LAST = 30, 8, 4
 _MOST_TEXT = 8_000
+# More of them no wall has; a hostile page has any number.
+_MOST_BOXES, _MOST_ELEMENTS, _LONGEST_NAME = 40, 400, 300
 # A box around so much of the text is where the text is from.
 _BOXED = 0.5
 # A list of articles has a linked headline for so few words.
@@ -134,6 +138,7 @@ _FREE = re.compile(r"isaccessibleforfree[\"']?\s*[:=]\s*[\"']?true", re.IGNORECA
 _ONWARD = re.compile(r"\s*\d+\s*[;,]\s*url\s*=", re.IGNORECASE)
 _SCRIPTED = re.compile(r"<script\b[^>]*\bsrc\s*=|<noscript\b", re.IGNORECASE)
 _HIDDEN = frozenset({"script", "style", "template", "head", "title"})
+_WHOLE_PAGE = frozenset({"html", "body", "main", "article", "input"})
 _CHROME = frozenset({"nav", "aside", "footer", "header"})
 
 
@@ -166,7 +171,9 @@ def judge(page: Page, feed: announced.Announced) -> Verdict | None:
         gated = _gated(page, words, f"{feed.title} {feed.text}")
         if gated is not None:
             return verdict(gated, _before_gate(page))
-        if (shown.told and not _only_beside(page)) or (shown.titled and shown.told is not False and words > _SHELL):
+        if (shown.told and not _only_beside(page, words)) or (
+            shown.titled and shown.told is not False and words > _SHELL
+        ):
             return None
     kind = _by_marks(page, words, shown) or _by_title(words, shown) or _by_words(page, words, shown)
     kind = kind or _by_form(page, words, shown) or _stray(page, words, shown, feed)
@@ -183,30 +190,36 @@ def verdict(kind: str, lead: str = "") -> Verdict:
 
 
 def _gated(page: Page, words: int, said: str) -> str | None:
-    """What keeps the rest of the article from its readers: a subscription, an account, an address."""
+    """What keeps the rest of the article from its readers: a subscription, an account, an address. `said` is what the feed says."""
     if words > _LONG_TEASER:
         return None
     # An article about subscriptions speaks of them, too.
-    unseen = "".join(_packed(_visible(box)) for box in _boxes(page.tree, _GATE_BOX) if _is_unseen(box))
-    lines = [line for line in page.text.split("\n")[-_LAST_LINES:] if _packed(line) not in unseen]
     about = _SOLD.search(_plain(said)) is not None
-    asked = [None if about else _asked(line) for line in lines]
+    asked = None if about else _asked_last(page, _LAST_LINES if words <= _TEASER else _VERY_LAST)
     if words > _TEASER:
-        last = next(filter(None, asked[-_VERY_LAST:]), None)
-        return last if last and (_is_paid(page) or _in_box(page)) else None
+        return asked if asked and (_is_paid(page) or _in_box(page)) else None
     if _is_paid(page):
         return "paywall"
-    found = next(filter(None, asked), None) or _in_box(page)
-    return found or ("paywall" if not about and _is_offered(page) else None)
+    return asked or _in_box(page) or ("paywall" if not about and _is_offered(page) else None)
+
+
+def _asked_last(page: Page, lines: int) -> str | None:
+    """What one of the last lines asks for."""
+    asked = [(line, kind) for line in page.text.split("\n")[-lines:] if (kind := _asked(line))]
+    if not asked:
+        return None
+    unseen = "".join(_packed(_visible(box)) for box in _boxes(page.tree, _GATE_BOX) if _is_unseen(box))
+    return next((kind for line, kind in asked if _packed(line) not in unseen), None)
 
 
 def _is_offered(page: Page) -> bool:
     """Whether a line beside the text, or at its end, names a subscription together with its price or with those who have one."""
     lines = page.text.split("\n")[-_VERY_LAST:]
+    within = (
+        column.iter("h2", "h3", "h4", "p", "li", "a", "button", "span") for column in page.tree.iter("article", "main")
+    )
     beside = (
-        element.text_content()
-        for column in page.tree.iter("article", "main")
-        for element in column.iter("h2", "h3", "h4", "p", "li", "a", "button", "span")
+        element.text_content() for element in itertools.islice(itertools.chain.from_iterable(within), _MOST_ELEMENTS)
     )
     return any(len(line) <= _LINE * 10 and _is_offer(_plain(line)) for line in [*lines, *beside])
 
@@ -382,15 +395,15 @@ def _is_foreign(text: str, feed: announced.Announced) -> bool:
 
 def _is_list(page: Page, words: int) -> bool:
     lines = [_packed(line) for line in page.text.split("\n")]
-    headlines = {_packed(headline) for headline in _headlines(page.tree)}
+    headlines = {_packed(headline) for headline in itertools.islice(_headlines(page.tree), _MOST_ELEMENTS)}
     shown = sum(line in headlines for line in lines)
     many = len(headlines) >= _HEADLINES and words <= _WORDS_EACH * len(headlines)
     return many or (shown >= _HEADLINES and shown >= _HEADLINE_SHARE * len(lines))
 
 
-def _only_beside(page: Page) -> bool:
+def _only_beside(page: Page, words: int) -> bool:
     """Whether what was announced is only shown as one of many headlines."""
-    return _is_list(page, markup.count_words(page.text)) and not (page.told.dates or page.told.body)
+    return not (page.told.dates or page.told.body) and _is_list(page, words)
 
 
 # ---------------------------------------------------------------------------------------------------------------- page
@@ -405,17 +418,24 @@ def _headlines(tree: html.HtmlElement) -> Iterator[str]:
 
 
 def _boxes(tree: html.HtmlElement, name: re.Pattern[str]) -> Sequence[html.HtmlElement]:
-    """The outermost elements of that name."""
+    """The outermost elements of that name, if there are not too many of them."""
     found: list[html.HtmlElement] = []
     inside: set[html.HtmlElement] = set()
     for element in tree.iter(etree.Element):
-        named = f"{element.get('id') or ''} {element.get('class') or ''}"
-        if element.tag in {"html", "body", "main", "article", "input"} or not name.search(named):
+        if element.tag in _WHOLE_PAGE or not _is_named(name, element.get("id") or "", element.get("class") or ""):
             continue
         if inside.isdisjoint(element.iterancestors()):
             found.append(cast(html.HtmlElement, element))
             inside.add(cast(html.HtmlElement, element))
+            if len(found) == _MOST_BOXES:
+                break
     return found
+
+
+# The pages of a site have the same few hundred names: to look them up takes a tenth of the time.
+@lru_cache(maxsize=10_000)
+def _is_named(name: re.Pattern[str], *named: str) -> bool:
+    return name.search(" ".join(named)[:_LONGEST_NAME]) is not None
 
 
 def _visible(tree: html.HtmlElement) -> str:
