@@ -1,11 +1,14 @@
 """What comes in the place of articles, through the whole of a draft: none of it is stored as an article, and no article is taken for it."""
 
+from pathlib import Path
+
 import pytest
 
 from aggregator import config, draft, gate, model
 from tests import make
 from tests.walls import Page, articles, document, first, paragraphs, second, third
 
+SCHEMA = Path(__file__).parent.parent / "docs" / "schema.md"
 TAXONOMY = config.Taxonomy(version="1", topics=())
 # Of the walls that were written after the rules so many are also called by their names; the others "something else".
 NAMED = {"second": 47, "third": 16}
@@ -66,6 +69,7 @@ def test_there_are_walls_of_forty_kinds_in_fourteen_languages() -> None:
 def test_the_reason_of_every_kind_begins_alike(kind: str) -> None:
     assert gate.SAID[kind].startswith("the page ")
     assert not set(gate.SAID[kind]) & set(";:0123456789")
+    assert f"`{gate.SAID[kind]}`" in SCHEMA.read_text()
 
 
 # --------------------------------------------------------------------------------------------------------- what is kept
