@@ -18,6 +18,8 @@ _TOLD, _UNTOLD = 0.6, 0.4
 _RUN, _LEAST_RUNS, _TOLD_RUNS, _UNTOLD_RUNS = 3, 4, 0.25, 0.1
 # A title of fewer words tells too little. Endings change with the grammar, in Russian or Turkish more than in English.
 _LEAST_STEMS, _STEM = 3, 5
+# To say that a page shows another thing than its title takes more, and numbers say nothing: "Story 123 of feed 45" may be any.
+_LEAST_PLAIN = 4
 _MOST_TEXT, _BEGINNING = 8_000, 1_000
 _COMMON = frozenset(word for words in languages.COMMON.values() for word in words)
 
@@ -49,7 +51,8 @@ def shown(told: claims.Claims, text: str, announced: Announced) -> Shown:
     others = tuple(title for title in titles if not (wanted and _share(wanted, found[title]) >= _TITLED))
     tells = len(wanted) >= _LEAST_STEMS
     titled = _share(wanted, frozenset().union(*found.values())) if wanted else None
-    shows = None if titled is None else True if titled >= _TITLED else False if tells and titled <= _UNTITLED else None
+    plain = sum(not stem.isdecimal() for stem in wanted) >= _LEAST_PLAIN
+    shows = None if titled is None else True if titled >= _TITLED else False if plain and titled <= _UNTITLED else None
     # Most articles say their title's words soon; that is found out at a tenth of the cost.
     if tells and any(_share(wanted, _stems(part)) >= _TOLD for part in (text[:_BEGINNING], text[:_MOST_TEXT])):
         return Shown(shows, told=True, others=others)

@@ -166,8 +166,9 @@ def test_another_title_is_no_other_article_where_the_page_tells_search_engines_o
     assert _told(_page("Harvest begins early", head=head), "Council votes to close the old river bridge").state == "ok"
 
 
-def test_nothing_is_expected_of_a_page_whose_feed_has_no_title() -> None:
-    assert _told(_page("Harvest begins early"), "").state == "ok"
+@pytest.mark.parametrize("title", ["", "Item 7", "Story 123 of feed 45", "Harvest", "Opinion"])
+def test_nothing_is_expected_of_a_page_whose_feed_has_no_title_or_one_that_tells_nothing(title: str) -> None:
+    assert _told(_page("Harvest begins early"), title).state == "ok"
 
 
 def test_a_page_in_another_language_than_its_feed_is_refused() -> None:
