@@ -12,7 +12,7 @@ import charset_normalizer
 from cssselect import SelectorError
 from lxml import etree, html
 
-from aggregator import claims, errors, languages, markup, mending, model
+from aggregator import claims, errors, haste, languages, markup, mending, model
 
 _ENGINE = f"trafilatura {version('trafilatura')}"
 _EXTRACTOR = f"{_ENGINE} precision, mended"
@@ -171,11 +171,8 @@ def read(
 
 
 def _parsed(source: str) -> html.HtmlElement:
-    # Imported where it is used: 20 MB that only the workers need.
-    import trafilatura
-
     try:
-        tree = trafilatura.load_html(source)
+        tree = haste.trafilatura().load_html(source)
     except Exception as exc:
         raise _unreadable(exc) from exc
     if tree is None:
@@ -192,12 +189,9 @@ def _strip(tree: html.HtmlElement) -> None:
 
 
 def _extracted(tree: html.HtmlElement, *, precision: bool = True) -> str:
-    # As above.
-    import trafilatura
-
     try:
         # Measured on 379 pages with known text (docs/decisions/0007-extraction.md).
-        found = trafilatura.bare_extraction(
+        found = haste.trafilatura().bare_extraction(
             tree, with_metadata=False, favor_precision=precision, include_comments=False
         )
     except Exception as exc:

@@ -240,8 +240,8 @@ def settled(store: db.Store, made: Sequence[model.Visit]) -> Sequence[model.Harv
 
 
 def _compressed(body: spool.Body) -> bytes:
-    # Against level 9: two hundredths larger, in two thirds of the time and, for a page of 500 kB or more, a third of the memory.
-    packer = zstandard.ZstdCompressor(level=6).compressobj(size=len(body))
+    # Against level 9: a tenth larger, in a quarter of the time, and a fraction of the memory.
+    packer = zstandard.ZstdCompressor(level=3).compressobj(size=len(body))
     return b"".join([packer.compress(piece) for piece in spool.pieces(body)]) + packer.flush()
 
 
