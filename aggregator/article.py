@@ -12,7 +12,7 @@ import charset_normalizer
 from cssselect import SelectorError
 from lxml import etree, html
 
-from aggregator import claims, errors, haste, languages, markup, mending, model
+from aggregator import claims, errors, haste, languages, markup, mending, model, rendition
 
 _ENGINE = f"trafilatura {version('trafilatura')}"
 _EXTRACTOR = f"{_ENGINE} precision, mended"
@@ -162,6 +162,7 @@ def read(
     return model.Article(
         text=text,
         extractor=_EXTRACTOR,
+        html=rendition.render(text, chosen, url),
         language=_language(tree, text),
         image=_image(tree, url),
         title=markup.line(claims.title(told) or "", 1000) or None,

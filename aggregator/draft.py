@@ -78,6 +78,7 @@ def _finish(
         text_hash=fingerprint.text_hash(text, known.title),
         word_count=markup.count_words(text),
         extractor=best.extractor if best else None,
+        html=_html(job, best, text),
         title=best.title if best else None,
         authors=known.authors,
         language=known.language,
@@ -91,13 +92,29 @@ def _finish(
     )
 
 
+def _html(job: model.DraftJob, best: model.Article | None, text: str) -> str | None:
+    """What is left of the article as HTML."""
+    # Imported where it is used, as above.
+    from aggregator import rendition
+
+    if best is None or not text:
+        return None
+    if best.extractor == "feed":
+        return rendition.again(text, job.content)
+    return best.html if text == best.text else rendition.again(text, best.html)
+
+
 def recut(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> model.Draft:
     """The draft of a text that is stored already, without the paragraphs that its source became known for since."""
+    # Imported where it is used, as above.
+    from aggregator import rendition
+
     cut = boilerplate.cut(job.text or "", job.title, job.learned)
     return model.Draft(
         state=item.state,
         reason=item.state_reason,
         text=cut.text,
+        html=rendition.again(cut.text, item.html) if item.html else None,
         text_hash=fingerprint.text_hash(cut.text, job.title),
         word_count=markup.count_words(cut.text),
         extractor=item.extractor,

@@ -149,7 +149,7 @@ def _place(element: html.HtmlElement) -> tuple[Place, html.HtmlElement | None] |
     """The three innermost elements around a paragraph by tag and class, and the article that it is in; None beside the subject."""
     place: list[tuple[str, str | None]] = []
     for one in (element, *element.iterancestors()):
-        if one.tag in _ASIDE or _is_beside(one):
+        if one.tag in _ASIDE or is_beside(one):
             return None
         if len(place) < 3:
             place.append((str(one.tag), one.get("class")))
@@ -158,7 +158,8 @@ def _place(element: html.HtmlElement) -> tuple[Place, html.HtmlElement | None] |
     return tuple(place), None
 
 
-def _is_beside(element: html.HtmlElement) -> bool:
+def is_beside(element: html.HtmlElement) -> bool:
+    """Whether it says of itself that what it holds is not the subject of its page."""
     # Of the whole page such words say only what it can show.
     if element.tag in {"body", "html"}:
         return False
@@ -192,7 +193,7 @@ def _leads(tree: html.HtmlElement, said: str, start: str, heads: frozenset[str])
         shown = " ".join(element.text_content().split())
         if len(shown) > max(_LEAD_TIMES * len(said), _LEAD_MOST) or not _packed(shown).startswith(start):
             continue
-        beside = any(one.tag in {"footer", "aside", "nav", "form"} or _is_beside(one) for one in _upwards(element))
+        beside = any(one.tag in {"footer", "aside", "nav", "form"} or is_beside(one) for one in _upwards(element))
         if not beside and claims.key(shown) not in heads:
             yield shown
 

@@ -535,6 +535,7 @@ class Item:
     extractor: str | None = None
     cluster_id: int | None = None
     boilerplate: str | None = None
+    html: str | None = None
     learned: frozenset[int] = frozenset()
     validators: Validators = Validators()
     fate: str | None = None
@@ -553,10 +554,12 @@ class Tag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
-    """The text read from a page or from feed content; paragraphs of `text` are separated by a newline."""
+    """The text read from a page or from feed content; paragraphs of `text` are separated by a newline. `html` is the same with what the
+    page marks in it; empty as long as nobody has made it."""
 
     text: str
     extractor: str
+    html: str = ""
     title: str | None = None
     authors: tuple[str, ...] = ()
     language: str | None = None
@@ -592,8 +595,8 @@ class DraftJob:
 class Draft:
     """What the corpus will say of the item: its best text, why it is not better, its hash and its tags.
 
-    `reason` explains every state but `ok`. `text_hash` is None for a text without words. `title` is the page's, for items
-    whose feed gave none. `boilerplate` was cut from the text; `paragraphs` are the hashes of those that may be, too. `before` is
+    `reason` explains every state but `ok`. `html` is `text` as clean HTML. `text_hash` is None for a text without words. `title` is the
+    page's, for items whose feed gave none. `boilerplate` was cut from the text; `paragraphs` are the hashes of those that may be, too. `before` is
     the stored text where it has to be cut as well before the two are compared.
     """
 
@@ -602,6 +605,7 @@ class Draft:
     text_hash: str | None
     word_count: int
     extractor: str | None
+    html: str | None = None
     reason: str | None = None
     title: str | None = None
     authors: tuple[str, ...] = ()

@@ -193,6 +193,7 @@ items = Table(
     Column("text_hash", Text),
     Column("word_count", Integer),
     Column("boilerplate", Text),
+    Column("html", Text),
     Column("extractor", Text),
     Column("state", Text, nullable=False),
     Column("state_reason", Text),
