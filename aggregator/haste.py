@@ -3,6 +3,7 @@ made without Python, and another engine is asked for its opinion only where that
 
 import re
 from collections.abc import Callable
+from copy import copy
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ _COUNTS = re.compile(r"\[\s*\d+\s*\]|position\(|last\(")
 _TIMES = 2
 _HAS_PARAGRAPHS = etree.XPath("boolean(.//p//text())")
 
+Extract = Callable[[Any, Any], tuple[Any, str]]
 Compare = Callable[[Any, Any, Any, str, Any], tuple[Any, str]]
 
 
@@ -27,7 +29,7 @@ Compare = Callable[[Any, Any, Any, str, Any], tuple[Any, str]]
 def trafilatura() -> ModuleType:
     """The module, prepared: 20 MB that only the workers need. Changes it in place, for this whole process."""
     import trafilatura
-    from trafilatura import core, external, utils, xpaths
+    from trafilatura import core, external, main_extractor, utils, xpaths
 
     for listed in vars(xpaths).values():
         if isinstance(listed, list) and all(isinstance(one, etree.XPath) for one in listed):
@@ -37,7 +39,10 @@ def trafilatura() -> ModuleType:
         element=html.HtmlElement, comment=html.HtmlComment, pi=html.HtmlProcessingInstruction, entity=html.HtmlEntity
     )
     utils.HTML_PARSER.set_element_class_lookup(plain)
-    core.__dict__["compare_extraction"] = _comparing(external.compare_extraction, external.SANITIZED_XPATH)
+    core.__dict__["_extract_and_compare"] = _extracting(
+        main_extractor.extract_content, external.compare_extraction, external.SANITIZED_XPATH
+    )
+    utils.__dict__["INVALID_XML_CHARS"] = _Invalid(utils.INVALID_XML_CHARS)
     return trafilatura
 
 
@@ -69,17 +74,20 @@ def _guarded(found: re.Match[str]) -> str:
 # ------------------------------------------------------------------------------------------------------ second opinions
 
 
-def _comparing(compare: Compare, unclean: str) -> Compare:
-    """`compare`, which has readability read the page too, for a third of all the time. Nine pages of ten do not have twice as many
-    characters outside links as were found, so that readability cannot win."""
+def _extracting(extract: Extract, compare: Compare, unclean: str) -> Callable[[Any, Any, Any, Any], tuple[Any, str]]:
+    """trafilatura's extraction, and the comparison that has readability read a copy of the page, too, for a third of all the time. Nine
+    pages of ten do not have twice as many characters outside links as were found, so that readability cannot win."""
     is_unclean = etree.XPath(unclean)
 
-    def compared(cleaned: Any, raw: Any, body: Any, text: str, options: Any) -> tuple[Any, str]:
+    def extracted(converted: Any, cleaned: Any, tree: Any, options: Any) -> tuple[Any, str]:
+        body, text = extract(converted, options)
+        if options.fast:
+            return body, text
         if options.focus != "recall" and _is_plenty(cleaned, body, text, options) and not is_unclean(body):
             return body, text
-        return compare(cleaned, raw, body, text, options)
+        return compare(cleaned, copy(tree), body, text, options)
 
-    return compared
+    return extracted
 
 
 def _is_plenty(cleaned: Any, body: Any, text: str, options: Any) -> bool:
@@ -90,6 +98,23 @@ def _is_plenty(cleaned: Any, body: Any, text: str, options: Any) -> bool:
         return False
     shown = _characters(cleaned) - sum(_characters(link) for link in cleaned.iter("a"))
     return shown <= _TIMES * len(text)
+
+
+class _Invalid:
+    """A pattern for characters that XML does not have, which only looks for them one by one where there are any."""
+
+    _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self._pattern = pattern
+
+    def sub(self, to: str, text: str) -> str:
+        """As the pattern's own."""
+        coded = text.encode("utf-8", "surrogatepass")
+        odd = "\ufffe" in text or "\uffff" in text
+        if not odd and len(coded.translate(None, self._CONTROLS)) == len(coded):
+            return text
+        return self._pattern.sub(to, text)
 
 
 def _characters(element: Any) -> int:

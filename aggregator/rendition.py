@@ -153,31 +153,33 @@ class _Shown:
             own_kind, own = kind, within
             self._run.events.append((element, True))
             self._open.append(element)
-        self._say(element.text)
+        if text := element.text:
+            self._say(text)
         for child in element.iterchildren(etree.Element):
             self._walk(child, own_kind, own, depth + 1)
-            self._say(child.tail)
+            if text := child.tail:
+                self._say(text)
         if block:
             self._end(kind, within)
         else:
             self._open.pop()
             self._run.events.append((element, False))
 
-    def _say(self, text: str | None) -> None:
-        if text and (self._has_words or not text.isspace()):
+    def _say(self, text: str) -> None:
+        if self._has_words or not text.isspace():
             self._has_words = True
             self._run.events.append(text)
 
     def _end(self, kind: str, within: html.HtmlElement) -> None:
         """The run that is under way ends, and one of another kind begins."""
-        run = self._run
+        run, begun = self._run, [(element, True) for element in self._open] if self._open else []
         if self._has_words:
             run.packed = packed("".join([event for event in run.events if isinstance(event, str)]))
             if run.packed:
                 self.entries.append(run)
-            self._run, self._has_words = _Run(kind, within, [(element, True) for element in self._open]), False
+            self._run, self._has_words = _Run(kind, within, [*begun]), False
         else:
-            run.kind, run.within, run.events = kind, within, [(element, True) for element in self._open]
+            run.kind, run.within, run.events = kind, within, [*begun]
 
     def pictures(self, places: Sequence[int]) -> list[tuple[int, html.HtmlElement]]:
         """Where the pictures are that stand among the words at these places."""
@@ -223,8 +225,8 @@ def packed(text: str) -> str:
 
 
 def _base(tree: html.HtmlElement, url: str | None) -> str:
-    told = tree.find(".//base[@href]")
-    return _absolute(str(told.get("href")), url or "") or url or "" if told is not None else url or ""
+    told = next(tree.iter("base"), None)
+    return (_absolute(told.get("href") or "", url or "") if told is not None else None) or url or ""
 
 
 # -------------------------------------------------------------------------------------------------------- the lines
@@ -363,7 +365,8 @@ def _tags(element: html.HtmlElement, base: str) -> tuple[str, str]:
 
 def _absolute(address: str, base: str) -> str | None:
     try:
-        whole = urljoin(base, address.strip())
+        address = address.strip()
+        whole = address if address.startswith(("https://", "http://")) else urljoin(base, address)
         return whole if urlsplit(whole).scheme in ("http", "https") and urlsplit(whole).hostname else None
     except ValueError:
         return None

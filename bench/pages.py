@@ -91,7 +91,7 @@ def alone(bodies: Sequence[bytes]) -> Taken:
 
 
 class _Server(asyncio.Protocol):
-    """The feeds of all hosts, and their pages, gzipped, as servers send them."""
+    """The feeds of all hosts, and their pages, as they are: what trafilatura alone is handed has been unpacked, too."""
 
     answers: Mapping[str, tuple[str, bytes]] = {}
 
@@ -108,9 +108,7 @@ class _Server(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
             return
         kind, body = found
-        head = (
-            f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
         self._transport.write(head.encode() + body)
 
 
@@ -119,10 +117,10 @@ def _serve(told: Connection, bodies: list[bytes]) -> None:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(_Server, "0.0.0.0", 0, backlog=4096)
         port = server.sockets[0].getsockname()[1]
-        answers = {f"{_host(n)}/{n}": ("text/html", gzip.compress(body, 6)) for n, body in enumerate(bodies)}
+        answers = {f"{_host(n)}/{n}": ("text/html", body) for n, body in enumerate(bodies)}
         for host in range(_HOSTS + 1):
             mine = [n for n in range(len(bodies)) if _host(n) == many.host(host)]
-            answers[f"{many.host(host)}/feed.xml"] = ("application/xml", gzip.compress(_feed(host, port, mine)))
+            answers[f"{many.host(host)}/feed.xml"] = ("application/xml", _feed(host, port, mine))
         _Server.answers = answers
         told.send(port)
         await server.serve_forever()

@@ -1,8 +1,10 @@
 """trafilatura in less time: what is changed of it changes no result."""
 
 import gzip
+import importlib
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,9 +99,8 @@ def test_another_engine_is_asked_where_the_page_has_more_than_was_found(around: 
     body = etree.fromstring(f"<body>{PARAGRAPH * found}</body>")
     text = " ".join(map(str, body.itertext()))
 
-    haste._comparing(compare, ".//aside")(
-        page, page, body, text, SimpleNamespace(focus="precision", min_extracted_size=250)
-    )
+    options = SimpleNamespace(focus="precision", fast=False, min_extracted_size=250)
+    haste._extracting(lambda *_: (body, text), compare, ".//aside")(page, page, page, options)
 
     assert len(asks) == asked
 
@@ -142,3 +143,17 @@ def test_articles_are_read_by_the_prepared_module() -> None:
         article.read(b"<html><body><div></div></body></html>")
 
     assert haste.trafilatura.cache_info().currsize == 1
+
+
+@given(st.text(st.sampled_from("ab<\t\n\r\x00\x08\x0b\x1f\x7fé€\ud800\ufffd\ufffe\uffff\U0001f600")))
+def test_characters_that_xml_does_not_have_are_taken_out_as_before(text: str) -> None:
+    pattern = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+    assert haste._Invalid(pattern).sub("", text) == pattern.sub("", text)
+
+
+def test_the_pattern_of_such_characters_is_still_the_one_we_know() -> None:
+    haste.trafilatura()
+    utils = importlib.import_module("trafilatura.utils")
+
+    assert utils.INVALID_XML_CHARS._pattern.pattern == r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
