@@ -201,7 +201,10 @@ def _extracted(tree: html.HtmlElement, *, precision: bool = True) -> str:
 
 
 def _unreadable(exc: Exception) -> errors.ExtractError:
-    """For anything at all that trafilatura raises: it meets whatever the web holds, and no page may end a harvest."""
+    """For anything at all that trafilatura raises: it meets whatever the web holds, and no page may end a harvest. What it does where
+    there is no memory left says nothing of the page: that is its worker's end."""
+    if isinstance(exc, MemoryError):
+        raise exc
     return errors.ExtractError(f"the page could not be read ({type(exc).__name__})", state="failed")
 
 

@@ -180,7 +180,16 @@ class Harvester:
         return await self._fetcher.fetch(request, held)
 
     async def _draft(self, job: model.DraftJob) -> model.Draft:
-        return await self._workers.run(DRAFT_LIMIT, draft.make, job, self._settings.taxonomy)
+        """What breaks its worker is tried once more, alone: it may have been the others' doing, or the machine's. After that it is the
+        page's own, and stays unread until its feed changes it."""
+        try:
+            return await self._workers.run(DRAFT_LIMIT, draft.make, job, self._settings.taxonomy)
+        except errors.WorkerError as exc:
+            _log.warning("harvest.worker_broke", url=job.page_url, error=str(exc), code=exc.code)
+        try:
+            return await self._workers.run_alone(DRAFT_LIMIT, draft.make, job, self._settings.taxonomy)
+        except errors.WorkerError as exc:
+            raise errors.WorkerError(f"reading it {exc}, and when it was read alone, too", code=exc.code) from exc
 
     async def _fallback(self, job: model.DraftJob) -> model.Draft | None:
         try:
