@@ -9,7 +9,7 @@ _EMPTY, _LONG = "no entry in its document since", "only the first "
 _ADVICE = {
     "gone": "the publisher says it will not come back: look for a new feed on the site and change the url, or set enabled: false",
     "http_401": "it wants a password: give the source an `auth`, or ask the publisher",
-    "http_403": "the server refuses us: see whether the feed opens in a browser, set http.contact, and ask the publisher to let the user agent in",
+    "http_403": "the server refuses us: see whether the feed opens in a browser, name http.contact, ask the publisher to let the user agent in",
     "http_404": "nothing is at this address: look for the feed's new address on the site and change the url",
     "http_429": "the server wants fewer requests: give the source a longer interval",
     "http_451": "withheld for legal reasons where we are",

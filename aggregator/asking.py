@@ -12,9 +12,7 @@ from rich.text import Text
 from aggregator import errors, markup, model, terminal, worddiff
 from aggregator.feed import identity
 from aggregator.store import journeys
-from aggregator.terminal import DEFAULT, ConfigFile, Json, out
-
-Reference = Annotated[str, typer.Argument(metavar="ID|URL", help="As search and show print them, or the address.")]
+from aggregator.terminal import DEFAULT, ConfigFile, Json, Reference, out
 
 # So many words around a change are shown; what lies between is left out.
 _CONTEXT = 8

@@ -65,12 +65,13 @@ _HOPELESS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The configured bounds between two polls of a source. `fixed`: the interval is its own, and nothing learned changes it."""
+    """The configured bounds between two polls of a source. `fixed`: nothing learned changes the interval, be it its `own` or that of all."""
 
     interval: timedelta
     min_interval: timedelta
     max_interval: timedelta
     fixed: bool = False
+    own: bool = True
 
     @property
     def normal(self) -> timedelta:
@@ -197,7 +198,7 @@ def after_success(
 def _rhythm(limits: Limits, gap: timedelta | None, silence: timedelta) -> tuple[timedelta, str]:
     """How often the source itself is worth a poll, and why."""
     if limits.fixed:
-        return limits.interval, ", as configured for this source"
+        return limits.interval, ", as configured for this source" if limits.own else ", as configured for all"
     if gap is None:
         return limits.interval, ", as configured"
     half, normal = gap / 2, limits.normal

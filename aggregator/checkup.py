@@ -7,9 +7,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from aggregator import cadence, findings
+from aggregator import cadence, findings, terminal
 from aggregator.diagnosis import Access, Conditional, Diagnosis, Document, Met, Step, Verdict
 from aggregator.net import decode
 
@@ -45,17 +44,8 @@ def show(out: Console, found: Sequence[Diagnosis], *, verbose: bool) -> None:
     out.print(summary(found, verbose=verbose), highlight=False, soft_wrap=True)
 
 
-def _table(found: Sequence[Diagnosis]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for heading in ("source", "verdict", "status>", "feed", "entries>", "newest>", "time>", "why"):
-        right = heading.endswith(">")
-        last = heading == "why"
-        table.add_column(
-            heading.rstrip(">"),
-            justify="right" if right else "left",
-            overflow="ellipsis" if last else "fold",
-            no_wrap=right or last,
-        )
+def _table(found: Sequence[Diagnosis]) -> terminal.Listing:
+    table = terminal.Listing("source", "verdict", "status>", "feed", "entries>", "newest>", "time>", "why", clip=True)
     for one in worst_first(found):
         met, document, colour = one.met, one.met.document, COLOURS[one.verdict]
         status = met.last.status if met.last else None

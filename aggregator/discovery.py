@@ -55,12 +55,14 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a search came to: `offers`, the best first. `title` is the page's; `error` why the page itself could not be read."""
+    """What a search came to: `offers`, the best first. `title` is the page's; `error` why the page itself could not be read; `failed` what
+    might have been a feed, and why it is none."""
 
     url: str
     title: str | None = None
     offers: tuple[Offer, ...] = ()
     error: str | None = None
+    failed: tuple[tuple[str, str], ...] = ()
     requests: int = 0
 
 
@@ -75,6 +77,7 @@ class _Search:
     observe: Callable[[str], None]
     asked: set[str] = field(default_factory=set)
     offers: list[Offer] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
     title: str | None = None
     error: errors.AggregatorError | None = None
 
@@ -113,6 +116,7 @@ class Discovery:
             title=search.title,
             offers=_ranked(search.offers, url, self._now()),
             error=str(search.error) if search.error is not None and page is not None else None,
+            failed=tuple(search.failed),
             requests=most - search.left,
         )
 
@@ -178,6 +182,8 @@ class Discovery:
         except errors.AggregatorError as exc:
             if candidate.how is How.GIVEN:
                 search.error = exc
+            elif not (candidate.how is How.GUESSED and _is_nothing(exc)):
+                search.failed.append((candidate.url, str(exc)))
             return discover.Page()
 
     async def _read(self, search: _Search, candidate: Candidate, robots: bool) -> discover.Page:
@@ -200,6 +206,8 @@ class Discovery:
                     raise
                 if candidate.how is How.GIVEN:
                     search.error = exc if exc.code != "html" else None
+                elif candidate.how is not How.GUESSED:
+                    search.failed.append((candidate.url, str(exc)))
                 return await self._page(response)
         offer = Offer(
             url=response.permanent_url,
@@ -215,6 +223,11 @@ class Discovery:
     async def _page(self, response: model.Response) -> discover.Page:
         body, headers = spool.crossing(response.body), dict(response.headers)
         return await self._workers.run(_READ_LIMIT, discover.read, body, url=response.url, headers=headers)
+
+
+def _is_nothing(error: errors.AggregatorError) -> bool:
+    """Whether there is simply nothing where a feed might have been, or we may not look."""
+    return error.code == "robots" or (isinstance(error, errors.StatusError) and error.status in (404, 410))
 
 
 def _ranked(offers: Iterable[Offer], page: str, now: datetime) -> tuple[Offer, ...]:

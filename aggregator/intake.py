@@ -1,7 +1,7 @@
 """What both ways into the corpus share, being polled and being pushed: a document is parsed, its entries are stored, the next poll is due."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -14,6 +14,15 @@ from aggregator.workers import Workers
 T = TypeVar("T")
 
 _CONFLICTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A document of `source`, read at `at`."""
+
+    source: model.Source
+    feed: model.ParsedFeed
+    at: datetime
 
 
 class Intake:
@@ -38,18 +47,59 @@ class Intake:
         self, conn: Connection, source: model.Source, feed: model.ParsedFeed, now: datetime, *, whole: bool = True
     ) -> model.Decision:
         """Decide what the entries of `feed` are, and write that. `whole`: whether the document is all that the feed has."""
+        arrival = Arrival(source=source, feed=feed, at=now)
+        if whole:
+            (decision,) = self.entries_of(conn, [arrival])
+            return decision
+        brought, _, _ = self._decide(conn, arrival, model.DiscoveredBy.PUSH)
+        items.write_all(conn, [brought])
+        return brought.decision
+
+    def entries_of(self, conn: Connection, arrivals: Sequence[Arrival]) -> Sequence[model.Decision]:
+        """The same for whole documents of several sources, with few statements: those that have nothing in common are written together."""
+        decisions: list[model.Decision] = []
+        while len(decisions) < len(arrivals):
+            rest = arrivals[len(decisions) :]
+            together = list(self._apart(conn, rest))
+            self._write(conn, rest[: len(together)], together)
+            decisions += [one.decision for one in together]
+        return decisions
+
+    def _apart(self, conn: Connection, arrivals: Sequence[Arrival]) -> Iterator[items.Brought]:
+        """What the first of `arrivals` mean, up to the one that has to do with what those before it will write."""
+        touched: set[int | str] = set()
+        for arrival in arrivals:
+            brought, looked, writes = self._decide(conn, arrival, model.DiscoveredBy.FEED)
+            if touched & looked:
+                return
+            touched |= writes
+            yield brought
+
+    def _decide(
+        self, conn: Connection, arrival: Arrival, by: model.DiscoveredBy
+    ) -> tuple[items.Brought, set[int | str], set[int | str]]:
+        """What a document means; the URL keys and items that this depends on, and those that will be written."""
+        source, feed = arrival.source, arrival.feed
         source = replace(source, language=source.language or feed.language)
         entries = identity.keyed(feed.entries, source.id, [entry.face for entry in feed.known.values()])
         decision = identity.decide(source, entries, items.known(conn, source, entries), feed.known)
-        decision = revisions.judge(conn, decision, now)
-        by = model.DiscoveredBy.FEED if whole else model.DiscoveredBy.PUSH
-        ids = items.write(conn, source, decision, now, by)
-        if not whole:
-            return decision
-        known.remember(conn, source, feed, decision, ids, now)
-        if (gap := overlap.missed(source, feed, decision, now)) is not None:
-            gaps.record(conn, source, gap, now, backfill=self._settings.poll.backfill_pages > 0)
-        return decision
+        decision = revisions.judge(conn, decision, arrival.at)
+        looked: set[int | str] = {seen.item.id for seen in decision.seen}
+        looked |= {one.url_key for one in entries} | {one.also for one in entries if one.also}
+        writes: set[int | str] = {one.url_key for one in decision.new}
+        writes |= {seen.item.id for seen in decision.seen}
+        return items.Brought(source=source, decision=decision, at=arrival.at, by=by), looked, writes
+
+    def _write(self, conn: Connection, arrivals: Sequence[Arrival], brought: Sequence[items.Brought]) -> None:
+        ids = items.write_all(conn, brought)
+        documents = [
+            known.Seen(source=one.source, feed=arrival.feed, decision=one.decision, at=one.at)
+            for arrival, one in zip(arrivals, brought, strict=True)
+        ]
+        known.remember_all(conn, documents, ids)
+        for one in documents:
+            if (gap := overlap.missed(one.source, one.feed, one.decision, one.at)) is not None:
+                gaps.record(conn, one.source, gap, one.at, backfill=self._settings.poll.backfill_pages > 0)
 
     def older(
         self, conn: Connection, source: model.Source, feed: model.ParsedFeed, now: datetime, by: model.DiscoveredBy
@@ -59,7 +109,8 @@ class Intake:
         decision = self.recognised(conn, source, feed)
         first_sights = tuple(seen for seen in decision.seen if seen.item.entry_hash is None)
         source = replace(source, language=source.language or feed.language)
-        items.add(conn, source, replace(decision, seen=first_sights), now, by)
+        found = items.Brought(source=source, decision=replace(decision, seen=first_sights), at=now, by=by)
+        items.add_all(conn, [found])
         return decision
 
     def recognised(self, conn: Connection, source: model.Source, feed: model.ParsedFeed) -> model.Decision:

@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -265,16 +266,45 @@ class Poller:
     # ------------------------------------------------------------------------------------------------- it answered
 
     def _write_news(self, answers: Sequence[tuple[_Polled, _Answer]]) -> Sequence[model.PollReport]:
-        return self._intake.stored(lambda conn: [self._store_answer(conn, *one) for one in answers])
+        return self._intake.stored(lambda conn: self._store_answers(conn, answers))
 
-    def _store_answer(self, conn: Connection, polled: _Polled, answer: _Answer) -> model.PollReport:
+    def _store_answers(self, conn: Connection, answers: Sequence[tuple[_Polled, _Answer]]) -> list[model.PollReport]:
+        reports: list[model.PollReport] = []
+        for elsewhere, run in itertools.groupby(answers, _from_elsewhere):
+            # Where one source is polled from now on matters to the next.
+            for part in ([one] for one in run) if elsewhere else (list(run),):
+                reports += self._store_together(conn, part)
+        return reports
+
+    def _store_together(
+        self, conn: Connection, answers: Sequence[tuple[_Polled, _Answer]]
+    ) -> Sequence[model.PollReport]:
+        arrivals = [
+            intake.Arrival(source=polled.source, feed=answer.feed, at=polled.now)
+            for polled, answer in answers
+            if answer.feed is not None
+        ]
+        decisions = iter(self._intake.entries_of(conn, arrivals))
+        finished = [
+            self._finished(conn, polled, answer, next(decisions) if answer.feed is not None else model.Decision())
+            for polled, answer in answers
+        ]
+        sources.finish_all(conn, finished)
+        for one, (polled, _) in zip(finished, answers, strict=True):
+            if one.move is not None and one.move.adopt:
+                sources.tell_moved(conn, polled.source, one.move, polled.now)
+        return [one.report for one in finished]
+
+    def _finished(
+        self, conn: Connection, polled: _Polled, answer: _Answer, decision: model.Decision
+    ) -> sources.Finished:
         source, feed = polled.source, answer.feed
-        decision = self._intake.entries(conn, source, feed, polled.now) if feed else model.Decision()
         gap = None
         if decision.new or (feed and source.learned_gap is None):
             gap = cadence.usual_gap(items.latest_times(conn, source.id), now=polled.now)
         if feed is not None and self._intake.wants_push(source):
-            polled = replace(polled, source=_watch_push(conn, polled, answer, decision))
+            source = _watch_push(conn, polled, answer, decision)
+            polled = replace(polled, source=source)
         familiar = feed is None or bool(decision.familiar) or source.last_success_at is None
         leads_to = answer.response.permanent_url
         taken_by = sources.polled_as(conn, leads_to, but=source.id) if leads_to != source.feed_url else None
@@ -289,11 +319,7 @@ class Poller:
             over=rule.over,
         )
         told = moving.advice(move, taken_by=taken_by, sightings=rule.sightings)
-        finished = self._succeeded(polled, answer, decision, move, told, gap)
-        sources.finish_all(conn, [finished])
-        if move.adopt:
-            sources.tell_moved(conn, source, move, polled.now)
-        return finished.report
+        return self._succeeded(polled, answer, decision, move, told, gap)
 
     def _succeeded(
         self,
@@ -305,6 +331,7 @@ class Poller:
         gap: timedelta | None = None,
     ) -> sources.Finished:
         source, feed, now = polled.source, answer.feed, polled.now
+        again = _shown_again(source, answer)
         report = model.PollReport(
             source_id=source.id,
             source=source.name,
@@ -316,10 +343,10 @@ class Poller:
             took=polled.took,
             http_status=answer.response.status,
             bytes=answer.response.wire_bytes,
-            entries=feed.size if feed else 0,
+            entries=feed.size if feed else again,
             new=len(decision.new),
             changed=decision.edited,
-            unchanged=decision.familiar - decision.edited,
+            unchanged=decision.familiar - decision.edited if feed else again,
         )
         if damage := _damage(source, answer):
             return self._damaged(polled, damage, answer, report)
@@ -401,6 +428,18 @@ def _damage(source: model.Source, answer: _Answer) -> str | None:
         return answer.feed.damage
     same = source.error_code == "damaged" and not answer.response.not_modified
     return source.error if same else None
+
+
+def _from_elsewhere(answered: tuple[_Polled, _Answer]) -> bool:
+    """Whether the document came from where its source is not polled yet."""
+    polled, answer = answered
+    return answer.response.permanent_url != polled.source.feed_url
+
+
+def _shown_again(source: model.Source, answer: _Answer) -> int:
+    """How many entries a document has that is not read, for it is the last one once more."""
+    before = known.before_at(source)
+    return (before.size or 0) if before is not None and not answer.response.not_modified else 0
 
 
 def _outcome(answer: _Answer, decision: model.Decision) -> model.Outcome:

@@ -65,5 +65,9 @@ def limits(poll: config.PollSettings, configured: config.SourceConfig | None) ->
     own = configured.interval if configured else None
     fixed = own is not None or poll.interval == poll.min_interval or poll.interval < _TOO_SHORT_TO_LEARN
     return cadence.Limits(
-        interval=own or poll.interval, min_interval=poll.min_interval, max_interval=poll.max_interval, fixed=fixed
+        interval=own or poll.interval,
+        min_interval=poll.min_interval,
+        max_interval=poll.max_interval,
+        fixed=fixed,
+        own=own is not None,
     )

@@ -68,8 +68,11 @@ def add_source(
     append.refuse_known(settings, {"url": address} | ({"name": name} if name else {}))
     found = _found(settings, address, quiet=as_json)
     if not found.offers:
-        why = found.error or "it names none, and there is none in the usual places"
+        none = "what it might have as feeds is none" if found.failed else "it names none"
+        why = found.error or f"{none}, and there is none in the usual places"
         err.print(f"no feed found at {escape(address)}: {escape(why)}", style="red", highlight=False, soft_wrap=True)
+        for tried, said in found.failed:
+            err.print(f"  {escape(tried)}: {escape(said)}", highlight=False, soft_wrap=True)
         raise typer.Exit(SOME_FAILED)
     if not as_json:
         _show(settings, found)

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from aggregator import config, errors, log
 from aggregator.store import db
@@ -22,6 +25,8 @@ SOME_FAILED, WRONG, STOPPED = 1, 2, 130
 
 # Piped into a file or `less`, a table is not squeezed into the 80 columns that rich would assume.
 _WIDTH = None if sys.stdout.isatty() else 180
+# So many columns are wanted for a name and a reason, or they are hard to read.
+_ROOM = 80
 out, err = Console(width=_WIDTH), Console(stderr=True)
 
 ConfigFile = Annotated[
@@ -30,6 +35,7 @@ ConfigFile = Annotated[
         "--config", "-c", envvar="AGGREGATOR_CONFIG", help="The settings; sources and taxonomy are found from there."
     ),
 ]
+Reference = Annotated[str, typer.Argument(metavar="ID|URL", help="As search and show print them, or the address.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DEFAULT = Path("config/aggregator.yaml")
 
@@ -71,6 +77,39 @@ def table(*headings: str) -> Table:
     return made
 
 
+class Listing:
+    """A table whose first column is a name and whose last is prose. Where the terminal is too narrow for both and the figures between
+    them, they stand below each other. `clip`: in the table the prose is cut to its line."""
+
+    def __init__(self, *headings: str, clip: bool = False) -> None:
+        self._headings, self._clip = headings, clip
+        self._rows: list[tuple[str, ...]] = []
+
+    def add_row(self, *cells: str) -> None:
+        """Cells are rich's mark-up, as in its tables."""
+        self._rows.append(cells)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        between = table(*self._headings[1:-1])
+        whole = table(*self._headings)
+        name, prose = whole.columns[0], whole.columns[-1]
+        # The prose has what the others leave.
+        whole.expand, name.max_width, prose.ratio = True, _ROOM // 2, 1
+        prose.no_wrap, prose.overflow = self._clip, "ellipsis" if self._clip else "fold"
+        for row in self._rows:
+            between.add_row(*row[1:-1])
+            whole.add_row(*row)
+        if options.max_width - Measurement.get(console, options, between).maximum >= _ROOM:
+            yield whole
+            return
+        names = [heading.rstrip(">") for heading in self._headings[1:-1]]
+        for called, *cells, said in self._rows:
+            yield Text.from_markup(called, style="bold")
+            told = " · ".join(f"{key} {cell}" for key, cell in zip(names, cells, strict=True))
+            for below in filter(None, (told, said)):
+                yield Padding(Text.from_markup(below), (0, 0, 0, 2))
+
+
 def progress(last: ProgressColumn) -> Progress:
     """A bar on standard error that is gone when it is done; `last` is its last column."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -78,8 +117,11 @@ def progress(last: ProgressColumn) -> Progress:
 
 
 def from_day(day: datetime | None) -> datetime | None:
-    """When the day of an option like --since begins: days are of UTC."""
-    return day.replace(tzinfo=UTC) if day is not None else None
+    """When the day of an option like --since begins: days are of UTC. Raises ConfigError for a day that has not come yet."""
+    begins = day.replace(tzinfo=UTC) if day is not None else None
+    if begins is not None and begins > datetime.now(UTC):
+        raise errors.ConfigError(f"--since: {begins:%Y-%m-%d} has not come yet")
+    return begins
 
 
 def when(at: datetime | None) -> str:

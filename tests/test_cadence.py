@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator import cadence, model
+from aggregator import cadence, config, model, reading
 from tests import make
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -172,6 +172,12 @@ def test_an_interval_of_its_own_is_used_as_it_is() -> None:
 
     assert _about(delay, 30 * MINUTE)
     assert reason == "every 30 min, as configured for this source"
+
+
+def test_one_interval_for_all_is_not_called_its_own() -> None:
+    for_all = reading.limits(config.PollSettings(interval=30 * MINUTE, min_interval=30 * MINUTE), None)
+
+    assert _next(for_all, gap=8 * DAY)[1] == "every 30 min, as configured for all"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Splitting documents: where entries begin and end, which of them count as the same, and what is left to feedparser as a whole."""
 
 import json
+from collections.abc import Set as AbstractSet
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,15 @@ def _outline(text: str) -> split.Outline:
 def _spans(text: str) -> list[bytes]:
     outline = _outline(text)
     return [outline.data[part.start : part.end] for part in outline.parts]
+
+
+def outlined(outline: split.Outline, shown: AbstractSet[bytes]) -> object:
+    """All that is to be the same of an outline, whatever was `shown` before."""
+    parts = [
+        (part.start, part.end, part.exact, part.salt, part.exact in shown or outline.loose(part))
+        for part in outline.parts
+    ]
+    return outline.data, outline.root, outline.head_hash, outline.beyond, parts
 
 
 def _shown(feed: model.ParsedFeed, positions: set[int] | None = None) -> model.Shown:
@@ -145,6 +155,70 @@ def test_without_an_entry_the_rest_stays_as_it_is() -> None:
     outline = _outline(feeds.rss(feeds.THREE))
 
     assert outline.without({2}) == outline.data.replace(feeds.ITEM.format(2).encode(), b"")
+
+
+_PIECES = st.sampled_from(
+    "<item> </item> <item/> <entry> </entry> <guid>a</guid> <guid>b</guid> <!-- --> <![CDATA[ ]]> <source><id>s</id></source> word "
+    "<pubDate>Thu, 18 Sep 2025 08:00:00 GMT</pubDate> <slash:comments>3</slash:comments> <x:item> </x:item> <item\n> <itemized/>".split(
+        " "
+    )
+)
+
+
+@settings(max_examples=400)
+@given(st.lists(_PIECES, max_size=12), st.lists(st.lists(_PIECES, max_size=4), max_size=6), st.data())
+def test_an_outline_is_the_same_whatever_was_shown_before(
+    head: list[str], inner: list[list[str]], data: st.DataObject
+) -> None:
+    entries = "".join(f"<item><guid>g{n}</guid>{''.join(pieces)}</item>" for n, pieces in enumerate(inner))
+    text = f'<rss {SLASH} xmlns:x="urn:x"><channel>{"".join(head)}{entries}</channel></rss>'
+    plain = split.outline(text, 5000)
+    known = [part.exact for part in plain.parts] if plain is not None else [b"12345678"]
+    shown = data.draw(st.sets(st.sampled_from(known))) if known else set()
+
+    again = split.outline(text, 5000, shown)
+
+    assert (again is None) == (plain is None)
+    if plain is not None and again is not None:
+        assert outlined(again, shown) == outlined(plain, shown)
+
+
+@pytest.mark.parametrize(
+    "trap",
+    [
+        "<![CDATA[{0}]]>",
+        "<!-- {0} -->",
+        "<item>{0}</item>",
+        "<image>{0}</image>",
+        "<description>{0}</description>",
+    ],
+)
+def test_the_bytes_of_an_entry_are_one_only_where_entries_stand(trap: str) -> None:
+    first = _outline(feeds.rss(feeds.THREE))
+    shown = {part.exact for part in first.parts}
+    text = feeds.rss(trap.format(feeds.ITEM.format(1)) + feeds.THREE)
+
+    plain, again = split.outline(text, 5000), split.outline(text, 5000, shown)
+
+    assert (again is None) == (plain is None)
+    assert plain is None or again is None or outlined(again, shown) == outlined(plain, shown)
+
+
+def test_where_nearly_all_was_shown_before_expat_reads_only_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = {part.exact for part in _outline(feeds.rss(feeds.THREE)).parts}
+    read: list[bytes] = []
+
+    class Watched(split._Pass):
+        def __init__(self, data: bytes, most: int) -> None:
+            read.append(data)
+            super().__init__(data, most)
+
+    monkeypatch.setattr(split, "_Pass", Watched)
+    outline = split.outline(feeds.rss(feeds.ITEM.format(4) + feeds.THREE), 5000, shown)
+
+    assert outline is not None
+    assert [part.exact in shown for part in outline.parts] == [False, True, True, True]
+    assert [data.count(b"<guid>") for data in read] == [0, 1]
 
 
 # ---------------------------------------------------------------------------------------------------- what is the same

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import RowMapping, select, text, update
 
-from aggregator import app, config, model, upkeep
+from aggregator import app, config, intake, model, upkeep
 from aggregator.store import db, tables
 from tests import loopback, scripted_proxy
 
@@ -130,14 +130,17 @@ async def test_the_second_poll_is_conditional_and_changes_nothing(bench: Bench) 
     assert [report.outcome for report in bench.polls] == [model.Outcome.NEW, model.Outcome.NOT_MODIFIED]
 
 
-async def test_a_document_without_validators_that_did_not_change_is_not_parsed(bench: Bench) -> None:
+async def test_a_document_without_validators_that_did_not_change_is_not_parsed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.server.serve("/one.xml", _rss(_entry(1, bench.server.url("/a"))))
     await bench.round(harvests=False)
+    monkeypatch.delattr(intake.Intake, "parse")
 
     await bench.round(harvests=False)
 
-    assert bench.polls[-1].outcome is model.Outcome.UNCHANGED
-    assert bench.polls[-1].entries == 0
+    last = bench.polls[-1]
+    assert (last.outcome, last.entries, last.new, last.unchanged) == (model.Outcome.UNCHANGED, 1, 0, 1)
 
 
 async def test_validators_outlive_an_error_and_die_with_their_document(bench: Bench) -> None:

@@ -147,7 +147,8 @@ async def test_what_was_fetched_afterwards_is_no_news_of_that_day(watched: Watch
     with watched.store.begin() as conn:
         old = identity.keyed([make.entry(500 + n, published_at=NOW - n * DAY) for n in range(5)], source.id)
         decision = identity.decide(source, old, items.known(conn, source, old))
-        items.add(conn, source, decision, watched.clock.at, model.DiscoveredBy.ARCHIVE)
+        old_items = items.Brought(source=source, decision=decision, at=watched.clock.at, by=model.DiscoveredBy.ARCHIVE)
+        items.add_all(conn, [old_items])
 
     found = await watched.look()
 

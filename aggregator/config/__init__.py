@@ -220,13 +220,14 @@ def same_name(name: str) -> str:
 
 
 def same_url(url: str) -> str:
-    """Equal for URLs that count as the same."""
+    """Equal for URLs that count as the same: what Google Analytics adds to a link (utm_…) chooses no feed."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return url
     host = parts.netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ":"))
-    return urlunsplit((parts.scheme, host, parts.path or "/", parts.query, ""))
+    query = "&".join(part for part in parts.query.split("&") if not part.lower().startswith("utm_"))
+    return urlunsplit((parts.scheme, host, parts.path or "/", query, ""))
 
 
 def _refuse_repeated(keyed: Iterable[_Keyed], noun: str) -> None:

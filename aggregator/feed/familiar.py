@@ -3,7 +3,7 @@
 import struct
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import replace
 from typing import TypeVar
 
@@ -53,13 +53,40 @@ class Known(Mapping[int, model.ShownEntry]):
     def __iter__(self) -> Iterator[int]:
         return iter(self._positions)
 
+    def items(self) -> ItemsView[int, model.ShownEntry]:
+        return _Items(self)
+
+    def values(self) -> ValuesView[model.ShownEntry]:
+        return _Values(self)
+
     def __len__(self) -> int:
         return len(self._positions)
+
+
+class _Items(ItemsView[int, model.ShownEntry]):
+    """All of them at once: one by one each is looked for."""
+
+    _mapping: Known
+
+    def __iter__(self) -> Iterator[tuple[int, model.ShownEntry]]:
+        return zip(self._mapping, unpack(self._mapping._packed), strict=True)
+
+
+class _Values(ValuesView[model.ShownEntry]):
+    _mapping: Known
+
+    def __iter__(self) -> Iterator[model.ShownEntry]:
+        return iter(unpack(self._mapping._packed))
 
 
 def item_ids(packed: bytes) -> set[int]:
     """The items in what `pack` has packed, without making an object of every entry."""
     return {fields[2] for fields in _ENTRY.iter_unpack(packed)} if len(packed) % _ENTRY.size == 0 else set()
+
+
+def exact_marks(packed: bytes) -> set[bytes]:
+    """The exact hashes in it."""
+    return {fields[0] for fields in _ENTRY.iter_unpack(packed)} if len(packed) % _ENTRY.size == 0 else set()
 
 
 def loose_marks(packed: bytes) -> set[bytes]:
@@ -115,12 +142,13 @@ def after(feed: model.ParsedFeed, decision: model.Decision, ids: Mapping[str, in
     if not feed.marks:
         return
     places = {place.position: place for place in decision.places}
+    known = dict(feed.known.items())
     for position, mark in enumerate(feed.marks, 1):
         if (place := places.get(position)) is not None:
             item_id = place.item if isinstance(place.item, int) else ids[place.item]
             yield model.ShownEntry(mark, item_id, place.face)
-        elif (known := feed.known.get(position)) is not None:
-            yield known
+        elif (before := known.get(position)) is not None:
+            yield before
 
 
 def head(feed: model.ParsedFeed) -> model.Head | None:

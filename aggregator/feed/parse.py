@@ -115,7 +115,9 @@ def finish(rest: Remainder, *, url: str, now: datetime) -> model.ParsedFeed | No
 
 
 def _split(text: str, shown: model.Shown | None) -> model.ParsedFeed | Remainder | None:
-    outline = split.outline(text, entry.MOST_LISTED)
+    outline = split.outline(
+        text, entry.MOST_LISTED, familiar.exact_marks(shown.packed) if shown is not None else frozenset()
+    )
     if outline is None:
         return None
     marks, known = familiar.recognise(outline, shown)

@@ -8,7 +8,8 @@ at every request, by the rules below, each with its source. All of them leave ou
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from hashlib import blake2b
 from xml.parsers import expat
@@ -76,6 +77,10 @@ _LONGEST_ASSET = 500
 _MOST_QUERIES = 500
 # hnrss.org, and its many copies, write the points and comments of Hacker News into the description.
 _HACKER_NEWS = re.compile(rb"(Points|# Comments): \d+")
+# The first tag of an entry, as nearly all documents write it; what ends a name; an identity without a prefix.
+_OPENING = re.compile(rb"<(item|entry)(?=[\s>])")
+_AFTER_NAME = frozenset({b">", b" ", b"\t", b"\r", b"\n"})
+_OWN_GUID = re.compile(rb"<(guid|id)\b[^>]*>.*?</\1>", re.DOTALL)
 # An element's name as it stands in its tags.
 _WRITTEN = re.compile(rb"[^\s/>]+")
 _SPACES = re.compile(rb"xmlns(?::([\w.-]+))?\s*=\s*[\"']([^\"']*)[\"']")
@@ -149,9 +154,9 @@ def _lasting(query: re.Match[bytes]) -> bytes:
     return _TRACKED.sub(rb"\1", query[0])
 
 
-def outline(text: str, most_entries: int) -> Outline | None:
+def outline(text: str, most_entries: int, shown: AbstractSet[bytes] = frozenset()) -> Outline | None:
     """The first `most_entries` entries of the XML document `text`; None where expat refuses it, or where an entry might mean something
-    else without the others.
+    else without the others. Of entries whose hashes were `shown` before nothing more is found out.
 
     That is so with a DOCTYPE, which may declare entities; with entries in entries, or in unusual places; and where entries declare
     namespaces in contradiction to one another.
@@ -159,6 +164,8 @@ def outline(text: str, most_entries: int) -> Outline | None:
     data = document.bare(text).encode("utf-8", "surrogatepass")
     if not data.startswith(b"<"):
         return None
+    if shown and (known := _recognised(data, most_entries, shown)) is not None:
+        return known
     found = _Pass(data, most_entries)
     if not found.read() or _contradictory(data, found):
         return None
@@ -170,6 +177,91 @@ def outline(text: str, most_entries: int) -> Outline | None:
         beyond=found.beyond,
         rest=found.rest,
     )
+
+
+def _recognised(data: bytes, most: int, shown: AbstractSet[bytes]) -> Outline | None:
+    """The outline of a document most of whose entries were `shown` before, byte for byte: expat reads it with an empty entry in the place
+    of each, which is all that it would find there. None where that is not proven."""
+    name = _OPENING.search(data)
+    spans = _spans(data, name[1], most) if name is not None else []
+    if not spans or name is None:
+        return None
+    hollow, places = _hollow(data, spans, set(spans), name[1])
+    found = _Pass(hollow, most)
+    if not found.read() or found.places() != places or _contradictory(data, found):
+        return None
+    parts = [
+        Part(start=start, end=end, exact=fingerprint(data[start:end], entry.salt), salt=entry.salt, left_out=())
+        for (start, end), entry in zip(spans, found.entries, strict=True)
+    ]
+    known = [part for part in parts if part.exact in shown]
+    if len(known) < len(parts):
+        seen = _beside(data, parts, known, name[1]) if 2 * len(known) >= len(parts) else None
+        if seen is None:
+            return None
+        parts = seen
+    return Outline(data=data, root=found.root, parts=tuple(parts), head_hash=found.head_hash())
+
+
+def _spans(data: bytes, name: bytes, most: int) -> list[tuple[int, int]]:
+    """Where the elements `name` seem to be; nothing where there are more than `most`."""
+    opening, closing = b"<" + name, b"</" + name + b">"
+    spans: list[tuple[int, int]] = []
+    at = data.find(opening)
+    while at >= 0 and len(spans) <= most:
+        end = data.find(closing, at) + len(closing)
+        if end < at:
+            return []
+        if data[at + len(opening) : at + len(opening) + 1] in _AFTER_NAME:
+            spans.append((at, end))
+        else:
+            end = at + len(opening)
+        at = data.find(opening, end)
+    return spans if len(spans) <= most else []
+
+
+def _hollow(
+    data: bytes, spans: Sequence[tuple[int, int]], emptied: AbstractSet[tuple[int, int]], name: bytes
+) -> tuple[bytes, list[tuple[int, int]]]:
+    """`data` with an empty element in the place of those `emptied`, and where all `spans` are then."""
+    empty = b"<" + name + b"/>"
+    pieces, places, at, size = [], [], 0, 0
+    for start, end in spans:
+        inside = empty if (start, end) in emptied else data[start:end]
+        pieces += [data[at:start], inside]
+        size += start - at
+        places.append((size, size + len(inside)))
+        size, at = size + len(inside), end
+    return b"".join([*pieces, data[at:]]), places
+
+
+def _beside(data: bytes, parts: Sequence[Part], known: Sequence[Part], name: bytes) -> list[Part] | None:
+    """`parts` with what is found out of those that are not `known`; None where all must be looked at, as their guids do not tell them
+    apart, or what seems to be an entry is none."""
+    guids = [_OWN_GUID.search(data, part.start, part.end) for part in known]
+    if any(guid is None for guid in guids) or any(data.find(b"<source", part.start, part.end) >= 0 for part in known):
+        return None
+    emptied = {(part.start, part.end) for part in known}
+    hollow, places = _hollow(data, [(part.start, part.end) for part in parts], emptied, name)
+    found = _Pass(hollow, len(parts))
+    if not found.read() or found.places() != places:
+        return None
+    new = {
+        number: entry
+        for number, (part, entry) in enumerate(zip(parts, found.entries, strict=True))
+        if (part.start, part.end) not in emptied
+    }
+    told = Counter([guid[0] for guid in guids if guid is not None] + [entry.guid for entry in new.values()])
+    if any(count > 1 or not guid for guid, count in told.items()):
+        return None
+    return [_moved(part, new[number]) if number in new else part for number, part in enumerate(parts)]
+
+
+def _moved(part: Part, entry: "_Entry") -> Part:
+    """What was found of an entry that stands elsewhere in its whole document."""
+    by = part.start - entry.start
+    left_out = sorted((start + by, end + by) for start, end in entry.counters + entry.stamps)
+    return replace(part, left_out=tuple(left_out))
 
 
 def _contradictory(data: bytes, found: "_Pass") -> bool:
@@ -230,6 +322,10 @@ class _Pass:
             del self._parser
         return True
 
+    def places(self) -> list[tuple[int, int]]:
+        """Where the entries are."""
+        return [(entry.start, entry.end) for entry in self.entries]
+
     def parts(self) -> tuple[Part, ...]:
         guids = Counter(entry.guid for entry in self.entries)
         # Without guids an entry may be told from another by its date alone.
@@ -249,7 +345,7 @@ class _Pass:
 
     def head_hash(self) -> bytes:
         """Of everything from the beginning to the end of the root that is in no entry, and neither comment nor date."""
-        entries = [(entry.start, entry.end) for entry in self.entries]
+        entries = self.places()
         start, end = self._bounds
         left_out = self._left_out
         if self.beyond:

@@ -35,8 +35,15 @@ def standing(conn: Connection, item_ids: Sequence[int]) -> Mapping[int, Standing
     return found
 
 
+def tell_new(conn: Connection, told: Iterable[tuple[int, datetime]]) -> None:
+    """One row for each of these new items, and when it came."""
+    rows = [{"at": at, "kind": "new", "item_id": item_id} for item_id, at in told]
+    if rows:
+        tables.add(conn, tables.changes, rows)
+
+
 def tell(conn: Connection, kind: str, item_ids: Iterable[int], now: datetime) -> None:
-    """Add one row per item; `kind` is `new`, `text`, `title`, `tags` or `cluster`."""
+    """Add one row per item; `kind` is `text`, `title`, `tags` or `cluster`."""
     rows = [{"at": now, "kind": kind, "item_id": item_id} for item_id in item_ids]
     if rows:
         tables.add(conn, tables.changes, rows)

@@ -113,11 +113,21 @@ def _known_item(row: RowMapping) -> model.KnownItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """How items were found; `backlog` where that says little of their age."""
+class Brought:
+    """What one document of `source` means for the corpus, and how its new items were found."""
 
-    by: model.DiscoveredBy
-    backlog: bool
+    source: model.Source
+    decision: model.Decision
+    at: datetime
+    by: model.DiscoveredBy = model.DiscoveredBy.FEED
+
+    @property
+    def backlog(self) -> bool:
+        """Whether that it was found now says little of the age of an item."""
+        return self.source.last_success_at is None or self.by not in _TIMELY
+
+
+_New = tuple[Brought, model.NewItem]
 
 
 def write(
@@ -127,53 +137,47 @@ def write(
     now: datetime,
     by: model.DiscoveredBy = model.DiscoveredBy.FEED,
 ) -> Mapping[str, int]:
-    """Store what a document brought, once its edits are judged (`revisions.judge`); returns the ids of the new items by their URL keys.
-    Raises ConflictError when another poll stored one of them meanwhile: the caller must then look and decide again."""
-    ids = add(conn, source, decision, now, by)
-    shown.touch(conn, source.id, [seen.item.id for seen in decision.seen], now)
-    revisions.write(conn, [seen for seen in decision.seen if seen.edited], now)
-    revisions.follow(conn, source.id, [seen for seen in decision.seen if seen.alone], now)
-    for seen in decision.seen:
-        if seen.edited or seen.adopted or (seen.readdressed and not seen.alone):
-            _take_over(conn, source, seen, now)
+    """The same as `write_all` for one document."""
+    return write_all(conn, [Brought(source=source, decision=decision, at=now, by=by)])
+
+
+def write_all(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
+    """Store what documents brought that have nothing in common, once their edits are judged (`revisions.judge`); returns the ids of the new
+    items by their URL keys. Raises ConflictError when another poll stored one of them meanwhile: the caller must then look and decide
+    again."""
+    ids = add_all(conn, brought)
+    shown.touch(conn, [(one.source.id, seen.item.id, one.at) for one in brought for seen in one.decision.seen])
+    for one in brought:
+        revisions.write(conn, [seen for seen in one.decision.seen if seen.edited], one.at)
+        revisions.follow(conn, one.source.id, [seen for seen in one.decision.seen if seen.alone], one.at)
+        for seen in one.decision.seen:
+            if seen.edited or seen.adopted or (seen.readdressed and not seen.alone):
+                _take_over(conn, one.source, seen, one.at)
     return ids
 
 
-def add(
-    conn: Connection, source: model.Source, decision: model.Decision, now: datetime, by: model.DiscoveredBy
-) -> Mapping[str, int]:
-    """Store the new items and what is new about who showed them, and nothing else; the rest as `write`."""
-    found = _Found(by=by, backlog=source.last_success_at is None or by not in _TIMELY)
-    ids = _insert_items(conn, source, decision.new, now, found)
-    _resight(conn, source, [seen for seen in decision.seen if seen.resighted], now, found)
-    return ids
-
-
-def _insert_items(
-    conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime, found: _Found
-) -> Mapping[str, int]:
-    ids: dict[str, int] = {}
+def add_all(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
+    """Store the new items and what is new about who showed them, and nothing else; the rest as `write_all`."""
     # Sorted, so that two polls that meet wait for each other in one direction only.
-    ordered = sorted(new, key=lambda one: one.url_key)
-    for start in range(0, len(ordered), _AT_ONCE):
-        ids |= _insert_part(conn, source, ordered[start : start + _AT_ONCE], now, found)
+    new = sorted(((one, item) for one in brought for item in one.decision.new), key=lambda pair: pair[1].url_key)
+    ids: dict[str, int] = {}
+    for start in range(0, len(new), _AT_ONCE):
+        ids |= _insert_part(conn, new[start : start + _AT_ONCE])
+    _resight(conn, [(one, seen) for one in brought for seen in one.decision.seen if seen.resighted])
     return ids
 
 
-def _insert_part(
-    conn: Connection, source: model.Source, new: Sequence[model.NewItem], now: datetime, found: _Found
-) -> Mapping[str, int]:
-    rows = [_item_row(source, one, now, found) for one in new]
+def _insert_part(conn: Connection, new: Sequence[_New]) -> Mapping[str, int]:
+    rows = [_item_row(*pair) for pair in new]
     returned = conn.execute(_inserting(conn.dialect.name, tuple(rows[0])), tables.given(conn, _items, rows))
     ids: dict[str, int] = {url_key: item_id for item_id, url_key in returned}
     if len(ids) < len(new):
         raise errors.ConflictError(f"{len(new) - len(ids)} items were stored by another poll at the same moment")
-    sighted = [_sighting(source, ids[one.url_key], one, now, found) for one in new]
-    tables.add(conn, _sightings, sighted)
-    attached = [row for one in new for row in _enclosures(ids[one.url_key], one.entry)]
+    tables.add(conn, _sightings, [_sighting(one, ids[item.url_key], item) for one, item in new])
+    attached = [row for _, item in new for row in _enclosures(ids[item.url_key], item.entry)]
     if attached:
         tables.add(conn, tables.enclosures, attached)
-    changes.tell(conn, "new", ids.values(), now)
+    changes.tell_new(conn, [(ids[item.url_key], one.at) for one, item in new])
     return ids
 
 
@@ -182,8 +186,9 @@ def _inserting(dialect: str, keys: tuple[str, ...]) -> ReturningInsert[Any]:
     return tables.insert_statement(dialect, _items, keys, anew=True).returning(_items.c.id, _items.c.url_key)
 
 
-def _item_row(source: model.Source, one: model.NewItem, now: datetime, found: _Found) -> dict[str, Any]:
-    return _feed_values(source, one.entry) | {
+def _item_row(brought: Brought, one: model.NewItem) -> dict[str, Any]:
+    now = brought.at
+    return _feed_values(brought.source, one.entry) | {
         "url_key": one.url_key,
         "published_at": one.entry.published_at or now,
         "published_raw": one.entry.published_raw,
@@ -197,7 +202,7 @@ def _item_row(source: model.Source, one: model.NewItem, now: datetime, found: _F
         "next_visit_at": now,
         "changed_at": now,
         "attempts": 0,
-        "discovered_by": found.by,
+        "discovered_by": brought.by,
     }
 
 
@@ -216,20 +221,18 @@ def _feed_values(source: model.Source, entry: model.Entry) -> dict[str, Any]:
     }
 
 
-def _sighting(
-    source: model.Source, item_id: int, one: model.NewItem | model.SeenItem, now: datetime, found: _Found
-) -> dict[str, Any]:
+def _sighting(brought: Brought, item_id: int, one: model.NewItem | model.SeenItem) -> dict[str, Any]:
     entry = one.entry
     return {
         "item_id": item_id,
-        "source_id": source.id,
+        "source_id": brought.source.id,
         "guid": entry.guid,
         "guid_hash": identity.digest(entry.guid) if entry.guid else None,
         "entry_hash": entry.entry_hash,
-        "first_seen_at": now,
-        "last_seen_at": now,
+        "first_seen_at": brought.at,
+        "last_seen_at": brought.at,
         "position": entry.position,
-        "backlog": found.backlog,
+        "backlog": brought.backlog,
         "matched_by": one.matched_by,
     }
 
@@ -239,12 +242,10 @@ def _enclosures(item_id: int, entry: model.Entry) -> Iterable[dict[str, Any]]:
         yield {"item_id": item_id, "position": position, "url": one.url, "type": one.type, "length": one.length}
 
 
-def _resight(
-    conn: Connection, source: model.Source, seen: Sequence[model.SeenItem], now: datetime, found: _Found
-) -> None:
+def _resight(conn: Connection, seen: Sequence[tuple[Brought, model.SeenItem]]) -> None:
     if not seen:
         return
-    rows = [_sighting(source, one.item.id, one, now, found) for one in seen]
+    rows = [_sighting(brought, one.item.id, one) for brought, one in seen]
     upsert: Any = sqlite.insert(_sightings) if conn.dialect.name == "sqlite" else postgresql.insert(_sightings)
     renewed = {key: upsert.excluded[key] for key in ("guid", "guid_hash", "entry_hash", "last_seen_at", "matched_by")}
     conn.execute(upsert.on_conflict_do_update(index_elements=["item_id", "source_id"], set_=renewed), rows)

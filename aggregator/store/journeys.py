@@ -43,6 +43,13 @@ def happenings(conn: Connection, item_id: int) -> Sequence[RowMapping]:
     return conn.execute(told.order_by(_changes.c.id)).mappings().all()
 
 
+def between(conn: Connection, one: int, other: int) -> Sequence[RowMapping]:
+    """What was found of two items as copies of each other."""
+    pair = (one, other)
+    told = select(_matches).where(_matches.c.item_id.in_(pair), _matches.c.other_id.in_(pair))
+    return conn.execute(told.order_by(_matches.c.item_id, _matches.c.other_id)).mappings().all()
+
+
 def item(conn: Connection, item_id: int) -> Mapping[str, Any]:
     """Every step of one item: its row as `item`; `sightings`, the poll that `found` it and the `last` one of its source, `pages`,
     `host`, `changes`, `versions` (how many), `matches` and `copies`."""

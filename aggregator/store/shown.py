@@ -1,23 +1,26 @@
 """What each source's last document showed, so that the next one is read only where it differs; and when items were last seen."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Insert, bindparam, select, update
+from sqlalchemy import JSON, BigInteger, Column, Connection, Insert, Update, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator import model
 from aggregator.feed import familiar
-from aggregator.store import tables
+from aggregator.store import moments, tables
 
 _shown, _items, _sightings = tables.shown, tables.items, tables.sightings
 
 # While an entry stays in its feed its `last_seen_at` is at most so old; once it has left it is exact. An item's row holds its text:
 # to rewrite all of them at every poll would be most of what a quiet source costs.
 _TOUCH_AGAIN = timedelta(days=1)
+
+# A source, an item, and when the one showed the other.
+Touched = tuple[int, int, datetime]
 
 # Somebody who deletes an item, or a sighting, wants it to be taken up again if its feed still shows it. Before, not after: by then a
 # cascade has taken the sightings; and on both tables, for SQLite's shell by itself follows no foreign keys.
@@ -67,6 +70,16 @@ def before_at(source: model.Source) -> model.Shown | None:
     return source.shown if source.shown is not None and source.shown.url == source.feed_url else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A document of `source` that was read at `at`, and what it means for the corpus."""
+
+    source: model.Source
+    feed: model.ParsedFeed
+    decision: model.Decision
+    at: datetime
+
+
 def remember(
     conn: Connection,
     source: model.Source,
@@ -75,52 +88,100 @@ def remember(
     ids: Mapping[str, int],
     now: datetime,
 ) -> None:
-    """Keep what the document showed, whose new items have `ids`, and note when its items, and those that have left it, were last seen."""
+    """The same as `remember_all` for one document."""
+    remember_all(conn, [Seen(source=source, feed=feed, decision=decision, at=now)], ids)
+
+
+def remember_all(conn: Connection, documents: Sequence[Seen], ids: Mapping[str, int]) -> None:
+    """Keep what documents showed, whose new items have `ids`, and note when their items, and those that have left them, were last seen."""
+    touched: list[Touched] = []
+    again: list[dict[str, Any]] = []
+    first: list[dict[str, Any]] = []
+    for one in documents:
+        row, lasting = _row(one, ids, touched)
+        (again if lasting else first).append(row)
+    touch(conn, touched)
+    if again:
+        # Not an upsert: whoever deleted an item meanwhile has deleted this row too, and the next document shall be read as a whole.
+        conn.execute(_REPLACE, [{f"to_{key}": value for key, value in row.items()} for row in again])
+    if first:
+        conn.execute(_upsert(conn.dialect.name), first)
+
+
+def _row(one: Seen, ids: Mapping[str, int], touched: list[Touched]) -> tuple[dict[str, Any], bool]:
+    """What is kept of a document, and whether something of the one before it is; adds to `touched` what it says of its items."""
+    source, feed, decision, now = one.source, one.feed, one.decision, one.at
     before = before_at(source)
-    entries = familiar.pack(familiar.after(feed, decision, ids))
-    there = decision.kept | {one.item.id for one in decision.seen} | set(ids.values())
+    new = {ids[item.url_key] for item in decision.new}
+    there = decision.kept | {seen.item.id for seen in decision.seen} | new
     gone = familiar.item_ids(before.packed) - there if before is not None else set()
     if gone and source.last_success_at is not None:
-        touch(conn, source.id, gone, source.last_success_at)
+        touched += [(source.id, item_id, source.last_success_at) for item_id in gone]
     lately = before is not None and before.touched_at is not None and now - before.touched_at < _TOUCH_AGAIN
     if not lately:
-        touch(conn, source.id, decision.kept, now)
+        touched += [(source.id, item_id, now) for item_id in decision.kept]
     head = familiar.head(feed)
     row = {
         "source_id": source.id,
         "url": source.feed_url,
-        "entries": entries,
+        "entries": familiar.pack(familiar.after(feed, decision, ids)),
         "head": asdict(head) if head is not None else None,
         "touched_at": before.touched_at if before is not None and lately else now,
         "size": feed.size,
     }
-    if before is not None:
-        # Not an upsert: whoever deleted an item meanwhile has deleted this row too, and the next document shall be read as a whole.
-        conn.execute(_REPLACE, {f"to_{key}": value for key, value in row.items()})
-    else:
-        conn.execute(_upsert(conn.dialect.name), row)
+    return row, before is not None
 
 
-def touch(conn: Connection, source_id: int, item_ids: Iterable[int], at: datetime) -> None:
-    """This source showed these items at that moment; another may have shown them since."""
-    ids = sorted(item_ids)
-    if not ids:
-        return
-    for statement in _TOUCH:
-        conn.execute(statement, {"source": source_id, "ids": ids, "at": at})
+def touch(conn: Connection, touched: Iterable[Touched]) -> None:
+    """These sources showed these items at those moments; others may have shown them since."""
+    # In order of time: of several moments the last holds.
+    ordered = sorted(touched, key=lambda one: one[2])
+    of_pairs = {(source, item): at for source, item, at in ordered}
+    of_items = {item: at for _, item, at in ordered}
+    pairs = [{"source": source, "item": item, "at": at} for (source, item), at in sorted(of_pairs.items())]
+    alone = [{"item": item, "at": at} for item, at in sorted(of_items.items())]
+    for statement, rows in zip(_TOUCH[conn.dialect.name], (pairs, alone), strict=True):
+        if rows:
+            conn.execute(statement, _given(conn, rows))
 
 
-# Built once: to put a statement together takes longer than to run it.
+def _given(conn: Connection, rows: Sequence[dict[str, Any]]) -> Any:
+    if conn.dialect.name == "sqlite":
+        return rows
+    return {"rows": [{**row, "at": moments.sorting(row["at"])} for row in rows]}
+
+
+# Built once: to put a statement together takes longer than to run it. SQLite runs it for each row, Postgres takes them all in one parameter.
 _at = bindparam("at", type_=tables.UTCTime())
-_ids: BindParameter[Any] = bindparam("ids", expanding=True)
-_TOUCH = (
-    update(_sightings)
-    .where(
-        _sightings.c.source_id == bindparam("source"), _sightings.c.item_id.in_(_ids), _sightings.c.last_seen_at < _at
-    )
-    .values(last_seen_at=_at),
-    update(_items).where(_items.c.id.in_(_ids), _items.c.last_seen_at < _at).values(last_seen_at=_at),
+_rows = (
+    func.json_to_recordset(bindparam("rows", type_=JSON()))
+    .table_valued(Column("source", BigInteger), Column("item", BigInteger), Column("at", tables.UTCTime))
+    .render_derived(with_types=True)
 )
+_TOUCH: Mapping[str, Sequence[Update]] = {
+    "sqlite": (
+        update(_sightings)
+        .where(
+            _sightings.c.source_id == bindparam("source"),
+            _sightings.c.item_id == bindparam("item"),
+            _sightings.c.last_seen_at < _at,
+        )
+        .values(last_seen_at=_at),
+        update(_items).where(_items.c.id == bindparam("item"), _items.c.last_seen_at < _at).values(last_seen_at=_at),
+    ),
+    "postgresql": (
+        update(_sightings)
+        .where(
+            _sightings.c.source_id == _rows.c.source,
+            _sightings.c.item_id == _rows.c.item,
+            _sightings.c.last_seen_at < _rows.c.at,
+        )
+        .values(last_seen_at=_rows.c.at),
+        update(_items)
+        .where(_items.c.id == _rows.c.item, _items.c.last_seen_at < _rows.c.at)
+        .values(last_seen_at=_rows.c.at),
+    ),
+}
 _WRITTEN = ("url", "entries", "head", "touched_at", "size")
 _REPLACE = (
     update(_shown)

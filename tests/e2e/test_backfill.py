@@ -74,12 +74,14 @@ def test_mistakes_are_one_line_each(tmp_path: Path, server: loopback.Server) -> 
     unknown = replay.run("backfill", "The New", config=config)
     unpolled = replay.run("backfill", "the [bold]news", config=config)
     no_date = replay.run("backfill", "The [bold]News", "--since", "soon", config=config)
+    to_come = replay.run("backfill", "The [bold]News", "--since", "2999-01-01", config=config)
 
     assert [code for code, _, _ in (unknown, unpolled, no_date)] == [2, 2, 2]
     assert unknown[2].strip() == "no enabled source is called 'The New'; did you mean 'The [bold]News'?"
     expected = "The [bold]News has not been polled yet; first: aggregator poll 'The [bold]News'"
     assert unpolled[2].strip().splitlines()[-1] == expected
     assert "--since" in no_date[2]
+    assert (to_come[0], to_come[2].strip()) == (2, "--since: 2999-01-01 has not come yet")
     assert all("Traceback" not in err for _, _, err in (unknown, unpolled, no_date))
 
 

@@ -102,7 +102,12 @@ class Run:
                         self.worker = max(self.worker, child.memory_info().rss)
                 # The fork server and the resource tracker are children of the daemon, workers are the fork server's.
                 inner = [child for child in children if child.ppid() != pid]
-                if kill_every is not None and inner and self.killed < MOST_KILLED and time.monotonic() - last > kill_every:
+                if (
+                    kill_every is not None
+                    and inner
+                    and self.killed < MOST_KILLED
+                    and time.monotonic() - last > kill_every
+                ):
                     inner[self.killed % len(inner)].kill()
                     self.killed, last = self.killed + 1, time.monotonic()
 

@@ -166,6 +166,25 @@ def test_a_page_without_a_feed_is_an_error_that_says_so_after_few_requests(path:
     assert sources_of(path) == LAYOUT
 
 
+def test_what_might_have_been_a_feed_is_told_with_what_is_wrong_with_it(path: Path, site: loopback.Server) -> None:
+    site.answers.clear()
+    links = "".join(f'<link rel="alternate" type="application/rss+xml" href="/{name}">' for name in ("a.xml", "b.xml"))
+    site.serve(
+        "/", f"<!doctype html><html><title>Broken</title>{links}<p>Words.</p>".encode(), content_type="text/html"
+    )
+    site.serve("/a.xml", b"<html><title>Sign in</title><p>Words.</p></html>", content_type="text/html")
+    site.serve("/b.xml", status="503 Service Unavailable")
+
+    code, _, err = replay.run("sources", "add", site.url("/"), "--yes", config=path)
+
+    lines = err.splitlines()
+    assert code == 1
+    assert lines[0].endswith("what it might have as feeds is none, and there is none in the usual places")
+    assert [line.split(": ")[0].strip() for line in lines[1:]] == [site.url("/a.xml"), site.url("/b.xml")]
+    assert "instead of a feed" in lines[1]
+    assert "503" in lines[2]
+
+
 def test_what_does_not_answer_is_told_in_one_line(path: Path) -> None:
     code, _, err = replay.run("sources", "add", "http://127.0.0.1:9/", "--yes", config=path)
 
@@ -178,6 +197,7 @@ def test_what_does_not_answer_is_told_in_one_line(path: Path) -> None:
     ("arguments", "said"),
     [
         (("https://old.example/feed", "--yes"), "sources.yaml:4: there is already a source with the URL https://old.example/feed"),
+        (("https://old.example/feed?utm_source=mail", "--yes"), "sources.yaml:4: there is already a source with the URL"),
         (("{site}/news.xml", "--name", "OLD"), "sources.yaml:3: there is already a source with the name Old"),
         (("gopher://x.example/",), "expected an http:// or https:// URL with a host"),
         (("https://u:secret@x.example/",), "may not hold a password"),

@@ -13,6 +13,7 @@ import pytest
 
 from aggregator import errors, model
 from aggregator.feed import document, familiar, parse, split
+from tests.test_split import outlined
 
 NOW = datetime(2026, 10, 1, tzinfo=UTC)
 URL = "https://feed.example/feed"
@@ -142,3 +143,23 @@ def test_the_spans_of_recorded_documents_hold_their_entries_and_nothing_else(sha
             assert span.startswith(b"<"), name
             assert span.endswith(b">"), name
             assert span.lower().count(b"item") + span.lower().count(b"entry") > 0, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("documents", [_feeds, _suite])
+def test_an_outline_is_the_same_whatever_was_shown_before(documents: Any, shared: Path) -> None:
+    wrong = []
+
+    for name, body, headers in documents(shared):
+        text = document.decode(body, headers)
+        plain = split.outline(text, 5000)
+        if plain is None:
+            continue
+        for seed in SEEDS:
+            chance = random.Random(seed)
+            shown = {part.exact for part in plain.parts if chance.random() < chance.choice((0.5, 0.9, 1.0))}
+            again = split.outline(text, 5000, shown)
+            if again is None or outlined(again, shown) != outlined(plain, shown):
+                wrong.append(f"{name}, seed {seed}")
+
+    assert wrong == []
