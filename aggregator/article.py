@@ -163,6 +163,7 @@ def read(
         text=text,
         extractor=_EXTRACTOR,
         html=rendition.render(text, chosen, url),
+        canonical=(rendition.absolute(told.canonical, url or "") if told.canonical else None),
         language=_language(tree, text),
         image=_image(tree, url),
         title=markup.line(claims.title(told) or "", 1000) or None,

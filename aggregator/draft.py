@@ -84,6 +84,7 @@ def _finish(
         language=known.language,
         published_at=known.published_at,
         image=best.image if best else None,
+        canonical=best.canonical if best else None,
         tags=tagging.tags(known, text, taxonomy),
         boilerplate=boilerplate.joined(cut.apart),
         paragraphs=boilerplate.candidates(text),

@@ -555,11 +555,12 @@ class Tag:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
     """The text read from a page or from feed content; paragraphs of `text` are separated by a newline. `html` is the same with what the
-    page marks in it; empty as long as nobody has made it."""
+    page marks in it; empty as long as nobody has made it. `canonical` is the address that the page gives for its own."""
 
     text: str
     extractor: str
     html: str = ""
+    canonical: str | None = None
     title: str | None = None
     authors: tuple[str, ...] = ()
     language: str | None = None
@@ -612,6 +613,7 @@ class Draft:
     language: str | None = None
     published_at: datetime | None = None
     image: str | None = None
+    canonical: str | None = None
     tags: tuple[Tag, ...] = ()
     boilerplate: str | None = None
     paragraphs: tuple[int, ...] = ()
@@ -659,7 +661,8 @@ class Fate:
 class Visit:
     """What one harvest decided, to be written in one go. `draft` is None where there is no new text to look at.
 
-    `due` is the next visit, if there is to be one; `attempts` counts the failed visits in a row. `fate` is what has become of the page
+    `canonical` is the other address that the page gives for its own, where that is worth knowing. `due` is the next visit, if there is to
+    be one; `attempts` counts the failed visits in a row. `fate` is what has become of the page
     since the last visit. `reread`: nobody was asked, a kept copy was read anew; what is planned stays.
     """
 
@@ -673,6 +676,7 @@ class Visit:
     page: PageCopy | None = None
     fate: Fate | None = None
     reread: bool = False
+    canonical: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

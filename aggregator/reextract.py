@@ -131,7 +131,14 @@ class Reextractor:
                 return None
         reason = fate.said(item, None) if made.state == model.ItemState.OK else made.reason
         return model.Visit(
-            item=item, at=now, state=made.state, reason=reason, attempts=item.attempts, draft=made, reread=True
+            item=item,
+            at=now,
+            state=made.state,
+            reason=reason,
+            attempts=item.attempts,
+            draft=made,
+            reread=True,
+            canonical=harvest.canonical(item, made, page.url),
         )
 
     # ------------------------------------------------------------------------------------------------- the database

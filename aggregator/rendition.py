@@ -226,7 +226,7 @@ def packed(text: str) -> str:
 
 def _base(tree: html.HtmlElement, url: str | None) -> str:
     told = next(tree.iter("base"), None)
-    return (_absolute(told.get("href") or "", url or "") if told is not None else None) or url or ""
+    return (absolute(told.get("href") or "", url or "") if told is not None else None) or url or ""
 
 
 # -------------------------------------------------------------------------------------------------------- the lines
@@ -358,12 +358,13 @@ def _inside(run: _Run, base: str) -> str:
 def _tags(element: html.HtmlElement, base: str) -> tuple[str, str]:
     tag = _INLINE.get(str(element.tag))
     if tag == "a":
-        address = _absolute(element.get("href") or "", base)
+        address = absolute(element.get("href") or "", base)
         return (f'<a href="{entities.escape(address)}">', "</a>") if address else ("", "")
     return (f"<{tag}>", f"</{tag}>") if tag else ("", "")
 
 
-def _absolute(address: str, base: str) -> str | None:
+def absolute(address: str, base: str) -> str | None:
+    """An address on a page as a whole one; None for what is none of http or https."""
     try:
         address = address.strip()
         whole = address if address.startswith(("https://", "http://")) else urljoin(base, address)
@@ -427,5 +428,5 @@ def _source(image: html.HtmlElement, base: str) -> str | None:
     ):
         return None
     told = (image.get(name) for name in _SOURCES)
-    addresses = (_absolute(one, base) for one in told if one and not one.strip().startswith("data:"))
+    addresses = (absolute(one, base) for one in told if one and not one.strip().startswith("data:"))
     return next((one for one in addresses if one and not _PIXEL.search(urlsplit(one).path)), None)

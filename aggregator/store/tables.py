@@ -205,6 +205,7 @@ items = Table(
     Column("lease_owner", Text),
     Column("lease_until", UTCTime),
     Column("discovered_by", Text, nullable=False, server_default=text("'feed'")),
+    Column("canonical_url", Text),
     Index(None, "published_at"),
     Index(None, "source_id", "published_at"),
     Index(None, "text_hash"),
@@ -214,6 +215,12 @@ items = Table(
         "next_visit_at",
         sqlite_where=text("next_visit_at IS NOT NULL"),
         postgresql_where=text("next_visit_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_items_canonical_url",
+        "canonical_url",
+        sqlite_where=text("canonical_url IS NOT NULL"),
+        postgresql_where=text("canonical_url IS NOT NULL"),
     ),
 )
 

@@ -161,7 +161,7 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
     judged = revisions.Judged()
     if draft is not None:
         judged = revisions.of_visit(conn, visit, draft)
-        values |= _texts(visit, draft, text=not judged.alone)
+        values |= _texts(visit, draft, text=not judged.alone) | {"canonical_url": visit.canonical}
         values["state_reason"] = visit.reason or judged.said
     if visit.fate is not None:
         changes.tell_fate(conn, item.id, visit.fate, visit.at)
