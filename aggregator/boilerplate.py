@@ -144,7 +144,7 @@ def recurring(
     """Those of an article's paragraphs that are boilerplate by now, with how many articles have them.
 
     `others` are the items of the source that have some of them, with those; `sizes` how many each has in all; `articles` how many
-    items of the source are remembered.
+    items of the source are remembered, or stand in its last document.
     """
     different = {
         item: shared for item, shared in others.items() if len(shared) <= _SAME_ARTICLE * min(len(mine), sizes[item])

@@ -1,5 +1,6 @@
 """Boilerplate in the store: learned from what is harvested, cut from what is stored already."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
@@ -111,6 +112,24 @@ def test_in_whatever_order_articles_are_harvested_their_texts_are_the_same(store
 
     texts = {item: (text or "").split("\n") for item, text, _ in _items(store)}
     assert texts == {n: [*([told] if n < 3 else []), *_words(n)] for n in range(1, 6)}
+
+
+@pytest.mark.parametrize("first", [range(6), reversed(range(6))])
+def test_what_is_rare_in_a_long_document_is_so_from_its_first_articles_on(
+    store: db.Store, first: Iterable[int]
+) -> None:
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn)
+        make.poll(conn, source, [make.entry(n) for n in range(1, 7)])
+        row = {"source_id": source.id, "url": source.feed_url, "entries": b"", "touched_at": make.NOW, "size": 300}
+        conn.execute(tables.shown.insert(), row)
+    items = _claim(store)
+
+    for place in first:
+        _harvest(store, items[place], [*_words(place + 1), *([BOX] if place < 4 else [])])
+
+    # A fiftieth of 300 are six.
+    assert _learned(store) == {}
 
 
 def _learned(store: db.Store) -> dict[int, frozenset[int]]:

@@ -24,7 +24,13 @@ _SIZES = (
     .where(_paragraphs.c.item_id.in_(bindparam("items", expanding=True)))
     .group_by(_paragraphs.c.item_id)
 )
-_ARTICLES = select(func.count(_paragraphs.c.item_id.distinct())).where(_paragraphs.c.source_id == bindparam("source"))
+# Of a document that is read article by article all count from the first one on, or it would depend on their order what is rare.
+_ARTICLES = select(
+    select(func.count(_paragraphs.c.item_id.distinct()))
+    .where(_paragraphs.c.source_id == bindparam("source"))
+    .scalar_subquery(),
+    select(tables.shown.c.size).where(tables.shown.c.source_id == bindparam("source")).scalar_subquery(),
+)
 _REOPEN = (
     update(_boilerplate)
     .where(
@@ -57,8 +63,8 @@ def take_turns(conn: Connection, source_ids: Iterable[int]) -> None:
 
 
 def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime) -> None:
-    """Remember what the article consists of, and learn what recurs by now. The same articles in another order teach the same, but
-    for what is rare: once learned, a paragraph stays so. To be called in one's turn (`take_turns`)."""
+    """Remember what the article consists of, and learn what recurs by now. The articles of one document teach the same in whatever order;
+    of more, what is rare depends on it: once learned, a paragraph stays so. To be called in one's turn (`take_turns`)."""
     if not draft.paragraphs or draft.state not in model.SETTLED:
         return
     # Sorted, so that two writers that meet wait for each other in one direction only.
@@ -76,7 +82,8 @@ def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime)
     if len(others) < 2:
         return
     sizes = {row[0]: row[1] for row in conn.execute(_SIZES, {"items": sorted(others)})}
-    articles = conn.execute(_ARTICLES, {"source": item.source_id}).scalar_one()
+    remembered, shown = conn.execute(_ARTICLES, {"source": item.source_id}).one()
+    articles = max(remembered, shown or 0)
     found = boilerplate.recurring(draft.paragraphs, others, sizes, articles)
     if found:
         _write(conn, item.source_id, draft.text, found, now)
