@@ -12,7 +12,7 @@ import charset_normalizer
 from cssselect import SelectorError
 from lxml import etree, html
 
-from aggregator import announced, claims, errors, gate, languages, markup, mending, model
+from aggregator import announced, claims, errors, gate, haste, languages, markup, mending, model, rendition
 
 _ENGINE = f"trafilatura {version('trafilatura')}"
 EXTRACTOR = f"{_ENGINE} precision, mended"
@@ -107,6 +107,8 @@ def read(
     return model.Article(
         text=text,
         extractor=EXTRACTOR,
+        html=rendition.render(text, chosen, url),
+        canonical=(rendition.absolute(told.canonical, url or "") if told.canonical else None),
         language=_language(tree, text),
         image=_image(tree, url),
         title=markup.line(claims.title(told) or "", 1000) or None,
@@ -116,11 +118,8 @@ def read(
 
 
 def _parsed(source: str) -> html.HtmlElement:
-    # Imported where it is used: 20 MB that only the workers need.
-    import trafilatura
-
     try:
-        tree = trafilatura.load_html(source)
+        tree = haste.trafilatura().load_html(source)
     except Exception as exc:
         raise _unreadable(exc) from exc
     if tree is None:
@@ -137,12 +136,9 @@ def _strip(tree: html.HtmlElement) -> None:
 
 
 def _extracted(tree: html.HtmlElement, *, precision: bool = True) -> str:
-    # As above.
-    import trafilatura
-
     try:
         # Measured on 379 pages with known text (docs/decisions/0007-extraction.md).
-        found = trafilatura.bare_extraction(
+        found = haste.trafilatura().bare_extraction(
             tree, with_metadata=False, favor_precision=precision, include_comments=False
         )
     except Exception as exc:
@@ -151,7 +147,10 @@ def _extracted(tree: html.HtmlElement, *, precision: bool = True) -> str:
 
 
 def _unreadable(exc: Exception) -> errors.ExtractError:
-    """For anything at all that trafilatura raises: it meets whatever the web holds, and no page may end a harvest."""
+    """For anything at all that trafilatura raises: it meets whatever the web holds, and no page may end a harvest. What it does where
+    there is no memory left says nothing of the page: that is its worker's end."""
+    if isinstance(exc, MemoryError):
+        raise exc
     return errors.ExtractError(f"the page could not be read ({type(exc).__name__})", state="failed")
 
 

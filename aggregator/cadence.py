@@ -59,7 +59,7 @@ _REFUSED = frozenset({"http_401", "http_402", "http_403", "blocked", "paywalled"
 _REFUSED_TRIES, _REFUSED_RETRY = 5, timedelta(hours=1)
 # What no later try can change.
 _HOPELESS = frozenset(
-    {"address", "port", "scheme", "url", "too_large", "too_large_decoded", "not_html", "short", "extract", "robots"}
+    "address port scheme url too_large too_large_decoded not_html short extract robots worker worker_time worker_memory".split()
 )
 
 

@@ -90,11 +90,13 @@ def _finish(
         text_hash=fingerprint.text_hash(text, known.title),
         word_count=markup.count_words(text),
         extractor=best.extractor if best else None,
+        html=_html(job, best, text),
         title=best.title if best else None,
         authors=known.authors,
         language=known.language,
         published_at=known.published_at,
         image=best.image if best else None,
+        canonical=best.canonical if best else None,
         tags=tagging.tags(known, text, taxonomy),
         boilerplate=boilerplate.joined(cut.apart),
         paragraphs=boilerplate.candidates(text),
@@ -103,16 +105,32 @@ def _finish(
     )
 
 
+def _html(job: model.DraftJob, best: model.Article | None, text: str) -> str | None:
+    """What is left of the article as HTML."""
+    # Imported where it is used, as above.
+    from aggregator import rendition
+
+    if best is None or not text:
+        return None
+    if best.extractor == "feed":
+        return rendition.again(text, job.content)
+    return best.html if text == best.text else rendition.again(text, best.html)
+
+
 def recut(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> model.Draft:
     """The draft of a text that is stored already, without the paragraphs that its source became known for since; a text that is a wall as
     a whole is replaced by the feed's own."""
     if item.state == model.ItemState.OK and _is_wall(job, job.title, job.text or "", item.extractor):
         return _walled(replace(job, text=None), taxonomy)
+    # Imported where it is used, as above.
+    from aggregator import rendition
+
     cut = boilerplate.cut(job.text or "", job.title, job.learned)
     return model.Draft(
         state=item.state,
         reason=item.state_reason,
         text=cut.text,
+        html=rendition.again(cut.text, item.html) if item.html else None,
         text_hash=fingerprint.text_hash(cut.text, job.title),
         word_count=markup.count_words(cut.text),
         extractor=item.extractor,

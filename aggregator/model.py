@@ -535,6 +535,7 @@ class Item:
     extractor: str | None = None
     cluster_id: int | None = None
     boilerplate: str | None = None
+    html: str | None = None
     learned: frozenset[int] = frozenset()
     validators: Validators = Validators()
     fate: str | None = None
@@ -553,10 +554,13 @@ class Tag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
-    """The text read from a page or from feed content; paragraphs of `text` are separated by a newline."""
+    """The text read from a page or from feed content; paragraphs of `text` are separated by a newline. `html` is the same with what the
+    page marks in it; empty as long as nobody has made it. `canonical` is the address that the page gives for its own."""
 
     text: str
     extractor: str
+    html: str = ""
+    canonical: str | None = None
     title: str | None = None
     authors: tuple[str, ...] = ()
     language: str | None = None
@@ -592,10 +596,10 @@ class DraftJob:
 class Draft:
     """What the corpus will say of the item: its best text, why it is not better, its hash and its tags.
 
-    `reason` explains every state but `ok`. `text_hash` is None for a text without words. `title` is the page's, for items
-    whose feed gave none. `boilerplate` was cut from the text; `paragraphs` are the hashes of those that may be, too. `before` is
-    the stored text where it has to be cut as well before the two are compared. `failure` is the code of the failure after which a
-    later visit is planned (`cadence.next_try`); None if none will bring more.
+    `reason` explains every state but `ok`. `html` is `text` as clean HTML. `text_hash` is None for a text without words. `title` is the
+    page's, for items whose feed gave none. `boilerplate` was cut from the text; `paragraphs` are the hashes of those that may be, too.
+    `before` is the stored text where it has to be cut as well before the two are compared. `failure` is the code of the failure after
+    which a later visit is planned (`cadence.next_try`); None if none will bring more.
     """
 
     state: str
@@ -603,12 +607,14 @@ class Draft:
     text_hash: str | None
     word_count: int
     extractor: str | None
+    html: str | None = None
     reason: str | None = None
     title: str | None = None
     authors: tuple[str, ...] = ()
     language: str | None = None
     published_at: datetime | None = None
     image: str | None = None
+    canonical: str | None = None
     tags: tuple[Tag, ...] = ()
     boilerplate: str | None = None
     paragraphs: tuple[int, ...] = ()
@@ -659,7 +665,8 @@ class Fate:
 class Visit:
     """What one harvest decided, to be written in one go. `draft` is None where there is no new text to look at.
 
-    `due` is the next visit, if there is to be one; `attempts` counts the failed visits in a row. `fate` is what has become of the page
+    `canonical` is the other address that the page gives for its own, where that is worth knowing. `due` is the next visit, if there is to
+    be one; `attempts` counts the failed visits in a row. `fate` is what has become of the page
     since the last visit. `reread`: nobody was asked, a kept copy was read anew; what is planned stays.
     """
 
@@ -673,6 +680,7 @@ class Visit:
     page: PageCopy | None = None
     fate: Fate | None = None
     reread: bool = False
+    canonical: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ class Reextractor:
         self._store, self._workers, self._settings, self._now = store, workers, settings, now
         self._begun, self._observe = begun, observe
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
-        self._visits = batch.Batch(self._settle, most=batch.MOST_TOGETHER)
+        self._visits = batch.Batch(self._settle, most=batch.MOST_TOGETHER, gather=batch.PATIENT)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
     async def run(self, choice: pages.Choice, *, everything: bool) -> int:
@@ -130,7 +130,14 @@ class Reextractor:
                 return None
         reason = fate.said(item, None) if made.state == model.ItemState.OK else made.reason
         return model.Visit(
-            item=item, at=now, state=made.state, reason=reason, attempts=item.attempts, draft=made, reread=True
+            item=item,
+            at=now,
+            state=made.state,
+            reason=reason,
+            attempts=item.attempts,
+            draft=made,
+            reread=True,
+            canonical=harvest.canonical(item, made, page.url),
         )
 
     # ------------------------------------------------------------------------------------------------- the database

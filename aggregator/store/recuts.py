@@ -21,6 +21,7 @@ _CORRECT = (
         text_hash=bindparam("to_hash"),
         word_count=bindparam("to_words"),
         boilerplate=bindparam("to_boilerplate"),
+        html=bindparam("to_html"),
         changed_at=bindparam("now", type_=_items.c.changed_at.type),
     )
 )
@@ -77,7 +78,7 @@ def _correct(conn: Connection, one: model.Recut, now: datetime) -> int:
     if draft.text == item.text:
         return 0
     values = {"of": item.id, "old": item.text_hash, "to_text": draft.text, "to_hash": draft.text_hash}
-    told = {"to_words": draft.word_count, "to_boilerplate": draft.boilerplate, "now": now}
+    told = {"to_words": draft.word_count, "to_boilerplate": draft.boilerplate, "to_html": draft.html, "now": now}
     if not conn.execute(_CORRECT, values | told).rowcount:
         return 0
     # The version that is shown in the item's history is the one that the item has.

@@ -193,6 +193,7 @@ items = Table(
     Column("text_hash", Text),
     Column("word_count", Integer),
     Column("boilerplate", Text),
+    Column("html", Text),
     Column("extractor", Text),
     Column("state", Text, nullable=False),
     Column("state_reason", Text),
@@ -204,6 +205,7 @@ items = Table(
     Column("lease_owner", Text),
     Column("lease_until", UTCTime),
     Column("discovered_by", Text, nullable=False, server_default=text("'feed'")),
+    Column("canonical_url", Text),
     Index(None, "published_at"),
     Index(None, "source_id", "published_at"),
     Index(None, "text_hash"),
@@ -213,6 +215,12 @@ items = Table(
         "next_visit_at",
         sqlite_where=text("next_visit_at IS NOT NULL"),
         postgresql_where=text("next_visit_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_items_canonical_url",
+        "canonical_url",
+        sqlite_where=text("canonical_url IS NOT NULL"),
+        postgresql_where=text("canonical_url IS NOT NULL"),
     ),
 )
 

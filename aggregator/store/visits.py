@@ -113,7 +113,7 @@ def item(
     became = became or changes.Standing()
     same = (
         "id url title source_id source state state_reason first_seen_at lease_owner summary content language image published_at date_source attempts "
-        "text text_hash extractor cluster_id boilerplate"
+        "text text_hash extractor cluster_id boilerplate html"
     ).split()
     return model.Item(
         **{key: row[key] for key in same},
@@ -161,7 +161,7 @@ def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
     judged = revisions.Judged()
     if draft is not None:
         judged = revisions.of_visit(conn, visit, draft)
-        values |= _texts(visit, draft, text=not judged.alone)
+        values |= _texts(visit, draft, text=not judged.alone) | {"canonical_url": visit.canonical}
         values["state_reason"] = visit.reason or judged.said
     if visit.fate is not None:
         changes.tell_fate(conn, item.id, visit.fate, visit.at)
@@ -211,7 +211,7 @@ def _settling(keys: tuple[str, ...]) -> Update:
 def _texts(visit: model.Visit, draft: model.Draft, *, text: bool) -> dict[str, Any]:
     """What a draft brings: its `text`, unless that is left alone, and what the feed left out."""
     item = visit.item
-    names = ("text", "text_hash", "word_count", "boilerplate", "extractor") if text else ()
+    names = ("text", "html", "text_hash", "word_count", "boilerplate", "extractor") if text else ()
     values: dict[str, Any] = {name: getattr(draft, name) for name in names}
     # What the feed said stands; the page fills what the feed left out.
     if not item.title and draft.title:
