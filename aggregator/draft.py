@@ -114,7 +114,7 @@ def _html(job: model.DraftJob, best: model.Article | None, text: str) -> str | N
         return None
     if best.extractor == "feed":
         return rendition.again(text, job.content)
-    return best.html if text == best.text else rendition.again(text, best.html)
+    return best.html if text == best.text and best.html else rendition.again(text, best.html or "")
 
 
 def recut(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> model.Draft:
