@@ -29,7 +29,7 @@ CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"
 PAGES = 1_500
 # Items a second, as a share of what trafilatura alone makes of the same pages: by processor time, for others may be at work on the
 # machine; beside it by the clock. The second is what fails the run.
-AIM, WORST = 0.85, 0.75
+AIM, WORST = 0.85, 0.65
 _HOSTS, _FIRST = 40, 20
 
 
