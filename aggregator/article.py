@@ -12,10 +12,10 @@ import charset_normalizer
 from cssselect import SelectorError
 from lxml import etree, html
 
-from aggregator import claims, errors, languages, markup, mending, model
+from aggregator import announced, claims, errors, gate, haste, languages, markup, mending, model, rendition
 
 _ENGINE = f"trafilatura {version('trafilatura')}"
-_EXTRACTOR = f"{_ENGINE} precision, mended"
+EXTRACTOR = f"{_ENGINE} precision, mended"
 # What a page may be asked for besides, which costs as much as the text does where it is not told plainly.
 METADATA = frozenset({"authors", "date"})
 _NOTHING = "no article text was found on the page"
@@ -42,6 +42,11 @@ _HTML_START = re.compile(
     rb"\s*(?:<!--.{0,2000}?-->\s*)?<(?:!doctype html|html|head|body|title|meta|article|div|p)\b", re.I | re.S
 )
 _FEED_START = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,500}?-->\s*)?<(?:rss|feed|rdf:rdf)\b", re.I | re.S)
+# XHTML is XML, too, but a page.
+_XML_START = re.compile(
+    rb"\s*<\?xml[^>]{0,200}>\s*(?:<\?[^>]{0,200}>\s*|<!--.{0,500}?-->\s*)*<(?!!doctype html|html|\w+:html|!--|\?)",
+    re.I | re.S,
+)
 _JSON_START = re.compile(rb"\s*(?:\{\s*[\"}]|\[\s*[\[{\"\]\d-])")
 _MAGIC = (
     (b"%PDF-", "a PDF"),
@@ -69,69 +74,6 @@ _TYPES = (
     ("octet-stream", None),
 )
 
-# ---------------------------------------------------------------------------------------------------------- walls
-
-# Pages in the place of articles. Only looked for where hardly any text was found, so that articles about such things pass.
-_WALL_WORDS = 60
-# A paywall leaves the first paragraphs standing.
-_TEASER_WORDS = 150
-_ROBOT, _SCRIPT = "asks to prove that we are no robot", "needs JavaScript"
-_DENIED, _CONSENT, _LOGIN = "refuses access", "asks for consent to cookies", "asks to log in"
-_PAYWALL = "asks for a subscription"
-# The whole title, but for the name of the site behind it.
-_TITLES = (
-    (
-        _ROBOT,
-        r"just a moment\W*|attention required\W*|are you a robot\W*|robot (?:check|or human\W*)|security check(?:point)?|"
-        r"verify(?:ing)? (?:that )?you are (?:a )?human\W*|captcha|pardon our interruption\W*|checking your browser\W*",
-    ),
-    (
-        _DENIED,
-        r"access (?:to this page has been )?denied|(?:error )?403(?: forbidden)?|(?:403 )?forbidden|request blocked",
-    ),
-    (_LOGIN, r"(?:please )?(?:log|sign)[ -]?in(?: (?:to|or) .{1,60})?|anmelden|iniciar sesión|connexion"),
-    (
-        _CONSENT,
-        r"before you continue(?: to .{1,60})?|cookie (?:consent|notice|settings)|your privacy choices|we value your privacy",
-    ),
-)
-_TEXTS = (
-    (
-        _ROBOT,
-        r"checking (?:if the site connection is secure|your browser before)|verify(?:ing)? (?:that )?you are (?:a )?human|"
-        r"you are (?:not a robot|human by completing)|complete the (?:captcha|security check)|unusual (?:traffic|activity) from your",
-    ),
-    (
-        _SCRIPT,
-        r"(?:enable|turn on|activate) javascript|javascript (?:is|seems to be) (?:disabled|required|not enabled)|requires javascript",
-    ),
-    (
-        _DENIED,
-        r"you don['’]t have permission to access|access (?:to this (?:page|site) )?(?:has been |is )?denied|"
-        r"unavailable (?:due to|for) legal reasons|(?:not|un)available in (?:your|most european) (?:region|country|countries)",
-    ),
-    (
-        _CONSENT,
-        r"\bcookies?\b(?s:.{0,400}?)\b(?:accept|agree|consent|akzeptieren|zustimmen|accepter|aceptar|aceitar|accetta)|"
-        r"\b(?:accept|agree|consent)\b(?s:.{0,100}?)\bcookies\b",
-    ),
-    (
-        _LOGIN,
-        r"(?:log|sign) ?in (?:or \w+(?: \w+){0,3} )?to (?:continue|read|view|access)|you must be logged in|"
-        r"create (?:a free |an )account to (?:continue|read)",
-    ),
-)
-_PAYWALLS = (
-    r"subscribe (?:now |today )?to (?:continue|keep) reading|to (?:continue|keep) reading,? (?:please )?(?:subscribe|sign|log|create|"
-    r"register)|already a subscriber\b|this (?:article|content|story) is (?:only )?(?:for|available to|reserved for|exclusive to) "
-    r"(?:our )?(?:paid |paying )?(?:subscribers|members)|nur für abonnenten|réservée? aux abonnés|solo para suscriptores|"
-    r"exclusivo para assinantes"
-)
-_SITE = r"(?:\s*[|\-–—:·]\s.{0,80})?"
-_TITLE_WALLS = tuple((said, re.compile(rf"\s*(?:{one}){_SITE}\s*", re.IGNORECASE)) for said, one in _TITLES)
-_TEXT_WALLS = tuple((said, re.compile(one, re.IGNORECASE)) for said, one in _TEXTS)
-_PAYWALL_PATTERN = re.compile(_PAYWALLS, re.IGNORECASE)
-
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,3}")
 
 
@@ -143,25 +85,30 @@ def read(
     drop: tuple[str, ...] = (),
     *,
     ask: frozenset[str] = METADATA,
+    feed: announced.Announced | None = None,
 ) -> model.Article:
     """The article of a page. `keep` and `drop` are CSS selectors applied first; of `METADATA` only what is in `ask` is looked for,
-    text, title, language and image always. `url` is what relative addresses stand against; nothing is fetched.
+    text, title, language and image always. `url` is what relative addresses stand against; nothing is fetched. What was
+    announced in `feed` tells the article from a page in its place.
 
     Raises ExtractError with the state that the page leads to.
     """
     _refuse_other_types(page, content_type)
-    tree = _parsed(decode(page, content_type))
+    source = decode(page, content_type)
+    tree = _parsed(source)
     told = claims.read(tree)
     _strip(tree)
     chosen = _selected(tree, keep, drop)
     text = mending.mend(_extracted(chosen), chosen, told, lambda: _extracted(chosen, precision=False))
     if not (keep and text):
-        _refuse_walls(chosen, text)
+        _refuse_walls(gate.Page(tree=chosen, text=text, told=told, source=source), feed or announced.Announced())
     if not text:
         raise errors.ExtractError(_NOTHING, state="failed")
     return model.Article(
         text=text,
-        extractor=_EXTRACTOR,
+        extractor=EXTRACTOR,
+        html=rendition.render(text, chosen, url),
+        canonical=(rendition.absolute(told.canonical, url or "") if told.canonical else None),
         language=_language(tree, text),
         image=_image(tree, url),
         title=markup.line(claims.title(told) or "", 1000) or None,
@@ -171,11 +118,8 @@ def read(
 
 
 def _parsed(source: str) -> html.HtmlElement:
-    # Imported where it is used: 20 MB that only the workers need.
-    import trafilatura
-
     try:
-        tree = trafilatura.load_html(source)
+        tree = haste.trafilatura().load_html(source)
     except Exception as exc:
         raise _unreadable(exc) from exc
     if tree is None:
@@ -192,12 +136,9 @@ def _strip(tree: html.HtmlElement) -> None:
 
 
 def _extracted(tree: html.HtmlElement, *, precision: bool = True) -> str:
-    # As above.
-    import trafilatura
-
     try:
         # Measured on 379 pages with known text (docs/decisions/0007-extraction.md).
-        found = trafilatura.bare_extraction(
+        found = haste.trafilatura().bare_extraction(
             tree, with_metadata=False, favor_precision=precision, include_comments=False
         )
     except Exception as exc:
@@ -206,7 +147,10 @@ def _extracted(tree: html.HtmlElement, *, precision: bool = True) -> str:
 
 
 def _unreadable(exc: Exception) -> errors.ExtractError:
-    """For anything at all that trafilatura raises: it meets whatever the web holds, and no page may end a harvest."""
+    """For anything at all that trafilatura raises: it meets whatever the web holds, and no page may end a harvest. What it does where
+    there is no memory left says nothing of the page: that is its worker's end."""
+    if isinstance(exc, MemoryError):
+        raise exc
     return errors.ExtractError(f"the page could not be read ({type(exc).__name__})", state="failed")
 
 
@@ -259,7 +203,7 @@ def _refuse_other_types(page: bytes, content_type: str | None) -> None:
         return
     shown = next((name for magic, name in _MAGIC if start.lstrip().startswith(magic)), None)
     if shown is None:
-        starts = ((_FEED_START, "a feed"), (_JSON_START, "JSON data"))
+        starts = ((_FEED_START, "a feed"), (_JSON_START, "JSON data"), (_XML_START, "XML data"))
         shown = next((name for pattern, name in starts if pattern.match(start)), None) or _told(content_type)
     if shown is None and b"\x00" in start and not page.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         shown = "a binary file"
@@ -283,37 +227,10 @@ def _size(count: int) -> str:
     return f"{count / 1000:.0f} kB" if count < 999_500 else f"{count / 1e6:.1f} MB"
 
 
-def _refuse_walls(tree: html.HtmlElement, text: str) -> None:
-    """Raise if the page is a wall. Where no text was found at all, what the browser would show is looked at instead."""
-    words = markup.count_words(text)
-    if words > _TEASER_WORDS:
-        return
-    title = markup.line(tree.findtext(".//title") or "", 300)
-    shown = text or _shown(tree)
-    if _PAYWALL_PATTERN.search(shown):
-        raise errors.ExtractError(f"the page {_PAYWALL}", state="paywalled")
-    if said := next((said for said, pattern in _TITLE_WALLS if pattern.fullmatch(title)), None):
-        raise errors.ExtractError(f"the page {said}", state="blocked")
-    if words <= _WALL_WORDS and (said := next((said for said, pattern in _TEXT_WALLS if pattern.search(shown)), None)):
-        raise errors.ExtractError(f"the page {said}", state="blocked")
-
-
-def _shown(tree: html.HtmlElement) -> str:
-    """The first words of a page without an article, and what it says to browsers without scripts."""
-    skipped = {"script", "style", "template", "head", "title"}
-    pieces = (
-        piece.strip()
-        for element in tree.iter(etree.Element)
-        for piece in ((None if element.tag in skipped else element.text), element.tail)
-        if piece
-    )
-    found, length = [], 0
-    for piece in pieces:
-        found.append(piece)
-        length += len(piece)
-        if length > 4000:
-            break
-    return markup.plain(" ".join(found))[:4000]
+def _refuse_walls(page: gate.Page, feed: announced.Announced) -> None:
+    """Raise if the page is a wall."""
+    if found := gate.judge(page, feed):
+        raise errors.ExtractError(found.said, state=found.state, lead=found.lead, failure=found.code)
 
 
 # ---------------------------------------------------------------------------------------------------------- selection

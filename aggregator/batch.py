@@ -11,16 +11,20 @@ R = TypeVar("R")
 
 # Long enough for the answers that came at the same time, short beside any answer.
 _GATHER = 0.02
+# For what takes a worker process anyway: nobody waits for one full text, and a commit costs half as much as what is written in it.
+PATIENT = 0.1
 # So many results with texts are written in one transaction: it holds up other writers for a tenth of a second at most.
 MOST_TOGETHER = 16
 
 
 class Batch(Generic[T, R]):
     """`write` writes a row of results, at most `most`, in one transaction, in a thread, and says what came of each; nobody is told
-    before the commit."""
+    before the commit. `gather` is how many seconds it waits for more."""
 
-    def __init__(self, write: Callable[[Sequence[T]], Sequence[R]], *, most: int | None = None) -> None:
-        self._write, self._most = write, most
+    def __init__(
+        self, write: Callable[[Sequence[T]], Sequence[R]], *, most: int | None = None, gather: float = _GATHER
+    ) -> None:
+        self._write, self._most, self._gather = write, most, gather
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -39,7 +43,7 @@ class Batch(Generic[T, R]):
 
     async def _flush(self) -> None:
         while self._waiting:
-            await asyncio.sleep(_GATHER)
+            await asyncio.sleep(self._gather)
             batch = self._waiting[: self._most]
             del self._waiting[: len(batch)]
             came = await self._written([result for result, _ in batch])

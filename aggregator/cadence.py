@@ -59,7 +59,7 @@ _REFUSED = frozenset({"http_401", "http_402", "http_403", "blocked", "paywalled"
 _REFUSED_TRIES, _REFUSED_RETRY = 5, timedelta(hours=1)
 # What no later try can change.
 _HOPELESS = frozenset(
-    {"address", "port", "scheme", "url", "too_large", "too_large_decoded", "not_html", "short", "extract", "robots"}
+    "address port scheme url too_large too_large_decoded not_html short extract robots worker worker_time worker_memory".split()
 )
 
 
@@ -170,14 +170,10 @@ def after_success(
     """
     rhythm, reason = _rhythm(limits, gap, now - last_new_at if last_new_at else timedelta(0))
     known = 1.0 if overlap is None or limits.fixed else overlap
-    overrun = known < _OVERRUN
-    if overrun:
+    if overrun := known < _OVERRUN:
         rhythm, reason = rhythm / 2, f"{reason}, halved, for only {100 * known:.0f} % of its entries were known"
     rhythm = limits.within(rhythm)
-    # max-age tells of a cache that will not change; the others only wish, and not that entries are lost.
-    wishes = {"max-age": fresh_for} | ({} if overrun else {"ttl": hints.ttl, "sy:update": _telling(hints.update)})
-    asked, by = max(((wish, by) for by, wish in wishes.items() if wish is not None), default=(timedelta(0), ""))
-    asked = min(asked, limits.max_interval)
+    asked, by = _wished(_NO_HINTS if overrun else hints, fresh_for, limits.max_interval)
     delay = _whole(max(rhythm, asked))
     if asked > rhythm:
         said = f"every {words(delay)}, as the publisher asks ({by}), instead of {words(rhythm)}{reason}"
@@ -193,6 +189,14 @@ def after_success(
     if permitted != at:
         said += f"; put off to {permitted:%a %H:%M} UTC (skipHours, skipDays)"
     return model.Due(at=permitted, reason=said)
+
+
+def _wished(hints: model.Hints, fresh_for: timedelta | None, most: timedelta) -> tuple[timedelta, str]:
+    """How long the publisher wants to be left alone, at `most`, and by what it says so."""
+    # max-age tells of a cache that will not change; the others only wish, and not that entries are lost.
+    wishes = {"max-age": fresh_for, "ttl": hints.ttl, "sy:update": _telling(hints.update)}
+    asked, by = max(((wish, by) for by, wish in wishes.items() if wish is not None), default=(timedelta(0), ""))
+    return min(asked, most), by
 
 
 def _rhythm(limits: Limits, gap: timedelta | None, silence: timedelta) -> tuple[timedelta, str]:

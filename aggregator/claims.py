@@ -40,6 +40,7 @@ class Claims:
     body: str = ""
     authors: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
+    canonical: str = ""
 
 
 def read(tree: html.HtmlElement) -> Claims:
@@ -56,6 +57,7 @@ def read(tree: html.HtmlElement) -> Claims:
         body=max((_plain(body) for body in _texts(linked, "articleBody")), key=len, default=""),
         authors=_lines([*_names(articles), *_of(told, ("author", "article:author", "dc.creator"))]),
         dates=(*_of(told, _DATES[:2]), *_texts(articles, "datePublished"), *_of(told, _DATES[2:])),
+        canonical=_canonical(tree),
     )
 
 
@@ -137,6 +139,13 @@ def _metas(tree: html.HtmlElement) -> dict[str, list[str]]:
             if content and (name := element.get(attribute)):
                 told.setdefault(str(name).strip().lower(), []).append(str(content).strip())
     return told
+
+
+def _canonical(tree: html.HtmlElement) -> str:
+    """The address that the page gives for its own; a page that gives several gives none."""
+    links = (link for link in tree.iter("link") if "canonical" in (link.get("rel") or "").lower().split())
+    given = {(link.get("href") or "").strip() for link in links}
+    return given.pop() if len(given) == 1 else ""
 
 
 def _of(told: dict[str, list[str]], names: Sequence[str]) -> list[str]:

@@ -345,9 +345,10 @@ def config_schema() -> None:
 def status(config_file: ConfigFile = DEFAULT, as_json: Json = False) -> None:
     """Show every source with its health, those in trouble first, and how many items are in which state."""
     with terminal.reading(config_file) as store, store.read() as conn:
-        rows, counts = health.rows(conn), items.counts(conn)
+        rows, counts, reasons = health.rows(conn), items.counts(conn), items.reasons(conn)
     if as_json:
-        terminal.as_json({"items": dict(counts), "sources": [dict(row) for row in rows]})
+        why = [{"state": state, "reason": reason, "items": number} for (state, reason), number in reasons.items()]
+        terminal.as_json({"items": dict(counts), "reasons": why, "sources": [dict(row) for row in rows]})
         return
     table = terminal.Listing("source", "state", "items>", "full text>", "waiting>", "last new", "next poll", "why")
     for row in rows:
@@ -366,6 +367,8 @@ def status(config_file: ConfigFile = DEFAULT, as_json: Json = False) -> None:
     out.print(table)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     out.print(f"{sum(counts.values())} items{': ' if told else ''}{told}", highlight=False)
+    for (state, reason), number in reasons.items():
+        out.print(f"  {number} {state}: {escape(reason)}", highlight=False)
 
 
 def _why(row: Mapping[str, Any]) -> Iterator[str]:

@@ -4,7 +4,7 @@ what a page holds."""
 from dataclasses import replace
 from datetime import datetime
 
-from aggregator import boilerplate, config, errors, markup, model, tagging
+from aggregator import announced, boilerplate, config, errors, gate, markup, model, tagging
 from aggregator.dedup import fingerprint
 from aggregator.feed import text as feed_text
 
@@ -13,6 +13,7 @@ _SHORT = 25
 # The page is believed unless the feed plainly has more.
 _MORE, _SUBSTANTIAL = 1.5, 120
 _EARLIEST_YEAR = 1990
+
 # What a later visit may bring is worth asking for again, however much the feed has.
 _MAY_OPEN = (model.ItemState.BLOCKED, model.ItemState.PAYWALLED)
 
@@ -30,11 +31,16 @@ def make(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
         return _finish(job, taxonomy, own, state, reason)
     own_words = markup.count_words(own.text) if own else 0
     try:
-        page = article.read(job.page, job.page_url, job.page_type, job.keep, job.drop, ask=_unknown(job))
+        page = article.read(
+            job.page, job.page_url, job.page_type, job.keep, job.drop, ask=_unknown(job), feed=_announced(job, own)
+        )
     except errors.ExtractError as exc:
         if own_words >= _SUBSTANTIAL and exc.state not in _MAY_OPEN:
             return _finish(job, taxonomy, own, model.ItemState.FEED_ONLY, f"{exc}; {_own(own_words)} words")
-        return _finish(job, taxonomy, own, exc.state, str(exc))
+        # The beginning that a paywall shows is rather the article's than a summary is.
+        lead = model.Article(text=exc.lead, extractor=article.EXTRACTOR) if exc.lead else None
+        best = max(filter(None, (lead, own)), key=lambda one: markup.count_words(one.text), default=None)
+        return replace(_finish(job, taxonomy, best, exc.state, str(exc)), failure=exc.failure)
     return _weigh(job, taxonomy, page, own)
 
 
@@ -59,6 +65,10 @@ def _own(words: int) -> str:
     return f"the feed's own text has {words}"
 
 
+def _announced(job: model.DraftJob, own: model.Article | None) -> announced.Announced:
+    return announced.Announced(title=job.title, text=own.text if own else "", language=job.language)
+
+
 def _unknown(job: model.DraftJob) -> frozenset[str]:
     """What the feed has not told, which is all that the page is asked for."""
     told = {"authors": job.authors, "date": job.published_at}
@@ -70,6 +80,8 @@ def _finish(
 ) -> model.Draft:
     known = _completed(job, best)
     cut = boilerplate.cut(best.text if best else "", known.title, job.learned)
+    if best is not None and state == model.ItemState.OK and _is_wall(job, known.title, cut.text, best.extractor):
+        return _walled(job, taxonomy)
     text, before = cut.text, _before(job, known.title)
     apart = boilerplate.joined(cut.apart)
     text_hash, whole_hash, made = hashes(text, apart, known.title)
@@ -82,11 +94,13 @@ def _finish(
         fingerprint=made,
         word_count=markup.count_words(text),
         extractor=best.extractor if best else None,
+        html=_html(job, best, text),
         title=best.title if best else None,
         authors=known.authors,
         language=known.language,
         published_at=known.published_at,
         image=best.image if best else None,
+        canonical=best.canonical if best else None,
         tags=tagging.tags(known, text, taxonomy),
         boilerplate=apart,
         paragraphs=boilerplate.candidates(text),
@@ -102,8 +116,26 @@ def hashes(text: str, apart: str | None, title: str) -> tuple[str | None, str | 
     return (whole_hash if whole == text else fingerprint.text_hash(text, title)), whole_hash, made
 
 
+def _html(job: model.DraftJob, best: model.Article | None, text: str) -> str | None:
+    """What is left of the article as HTML."""
+    # Imported where it is used, as above.
+    from aggregator import rendition
+
+    if best is None or not text:
+        return None
+    if best.extractor == "feed":
+        return rendition.again(text, job.content)
+    return best.html if text == best.text and best.html else rendition.again(text, best.html or "")
+
+
 def recut(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> model.Draft:
-    """The draft of a text that is stored already, without the paragraphs that its source became known for since."""
+    """The draft of a text that is stored already, without the paragraphs that its source became known for since; a text that is a wall as
+    a whole is replaced by the feed's own."""
+    if item.state == model.ItemState.OK and _is_wall(job, job.title, job.text or "", item.extractor):
+        return _walled(replace(job, text=None), taxonomy)
+    # Imported where it is used, as above.
+    from aggregator import rendition
+
     cut = boilerplate.cut(job.text or "", job.title, job.learned)
     apart = boilerplate.joined((item.boilerplate or "").split("\n"), cut.apart)
     text_hash, whole_hash, made = hashes(cut.text, apart, job.title)
@@ -111,6 +143,7 @@ def recut(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> m
         state=item.state,
         reason=item.state_reason,
         text=cut.text,
+        html=rendition.again(cut.text, item.html) if item.html else None,
         text_hash=text_hash,
         whole_hash=whole_hash,
         fingerprint=made,
@@ -119,6 +152,18 @@ def recut(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> m
         tags=tagging.tags(job, cut.text, taxonomy),
         boilerplate=apart,
     )
+
+
+def _is_wall(job: model.DraftJob, title: str, text: str, extractor: str | None) -> bool:
+    """Whether the text is known as one that the source's pages show in the place of articles."""
+    known = bool(job.learned) and extractor != "feed" and boilerplate.hashed(text) in job.learned
+    return known and not announced.tells(text, title)
+
+
+def _walled(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
+    found = gate.verdict("same")
+    own = feed_text.from_feed(job.content, job.summary)
+    return replace(_finish(job, taxonomy, own, found.state, found.said), failure=found.code)
 
 
 def _before(job: model.DraftJob, title: str) -> str | None:

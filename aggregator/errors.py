@@ -103,13 +103,24 @@ class ParseError(AggregatorError):
 
 
 class ExtractError(AggregatorError):
-    """`state` is the item state this page leads to (`short`, `blocked`, `paywalled`, `not_html`, `failed`)."""
+    """`state` is the item state this page leads to (`short`, `blocked`, `paywalled`, `not_html`, `failed`), `lead` the beginning of the
+    article, where that is shown; `failure` the code of the failure after which a later visit is planned, None if none will help."""
 
     code = "extract"
 
-    def __init__(self, message: str = "", *, state: str = "failed", code: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        state: str = "failed",
+        code: str | None = None,
+        lead: str = "",
+        failure: str | None = None,
+    ) -> None:
         super().__init__(message, code=code)
         self.state = state
+        self.lead = lead
+        self.failure = failure
 
 
 class WorkerError(AggregatorError):

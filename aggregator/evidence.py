@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.progress import TimeRemainingColumn
 
-from aggregator import __version__, daemon, errors, reextract, terminal
+from aggregator import __version__, config, daemon, errors, reextract, terminal
 from aggregator.store import db, pages
 from aggregator.terminal import DEFAULT, SOME_FAILED, STOPPED, ConfigFile, Json, err, out
 
@@ -48,6 +48,24 @@ def reread(
     """
     settings = terminal.settings(config_file)
     choice = reextract.chosen(settings, source or (), state=state, since=terminal.from_day(since), extractor=extractor)
+    begun, done, busy = _reread(settings, choice, everything=everything)
+    counts = _counts(done) | {"busy": busy or 0}
+    if as_json:
+        told = {"extractor": begun[0].engine if begun else None, "finished": busy is not None, **counts}
+        terminal.as_json(told | {"items": [asdict(one) for one in done if one.revised or one.error]})
+    else:
+        said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "revised")
+        out.print(f"{len(done):,} pages read by {begun[0].engine if begun else 'nobody'}: {said}", highlight=False)
+    if busy is None:
+        raise typer.Exit(STOPPED)
+    if busy or counts["failed"]:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _reread(
+    settings: config.Settings, choice: pages.Choice, *, everything: bool
+) -> tuple[list[reextract.Begun], list[reextract.Reread], int | None]:
+    """What was begun and done, and how many items were busy (None if it was stopped), with a progress bar."""
     begun: list[reextract.Begun] = []
     done: list[reextract.Reread] = []
     with terminal.progress(TimeRemainingColumn()) as bar:
@@ -62,17 +80,7 @@ def reread(
             bar.update(task, advance=1)
 
         busy = daemon.reread(settings, choice, on_begun, on_reread, everything=everything)
-    counts = _counts(done) | {"busy": busy or 0}
-    if as_json:
-        told = {"extractor": begun[0].engine if begun else None, "finished": busy is not None, **counts}
-        terminal.as_json(told | {"items": [asdict(one) for one in done if one.revised or one.error]})
-    else:
-        said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "revised")
-        out.print(f"{len(done):,} pages read by {begun[0].engine if begun else 'nobody'}: {said}", highlight=False)
-    if busy is None:
-        raise typer.Exit(STOPPED)
-    if busy or counts["failed"]:
-        raise typer.Exit(SOME_FAILED)
+    return begun, done, busy
 
 
 def _counts(done: list[reextract.Reread]) -> dict[str, int]:

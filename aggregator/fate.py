@@ -31,8 +31,10 @@ def of_failure(item: model.Item, error: errors.AggregatorError, *, given_up: boo
     return _new(item, model.FateKind.PAYWALLED, str(error)) if error.code in _PAID else None
 
 
-def of_wall(item: model.Item, draft: model.Draft) -> model.Fate | None:
-    """What a page without an article tells of one that had it."""
+def of_wall(item: model.Item, draft: model.Draft, *, given_up: bool) -> model.Fate | None:
+    """What a page without an article tells of one that had it. `given_up`: it was none as often as it is tried."""
+    if given_up and draft.failure in _GONE:
+        return _new(item, model.FateKind.VANISHED, draft.reason)
     return _new(item, model.FateKind.PAYWALLED, draft.reason) if draft.state == model.ItemState.PAYWALLED else None
 
 

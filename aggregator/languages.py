@@ -22,6 +22,7 @@ _SCRIPTS = (
     ("te", re.compile("[\u0c00-\u0c7f]")),
     ("bn", re.compile("[\u0980-\u09ff]")),
 )
+_OTHERS = re.compile("[\u0370-\u1fff\u2e80-\U0010ffff]")
 # One in six characters: names in another script are fewer; kana are more than that in any Japanese.
 _SCRIPT_SHARE = 1 / 6
 # Words that are common in the language and, all together, in no other of these.
@@ -53,7 +54,7 @@ _COMMON = {
     "fa": "و در به از که این را با است برای آن یک خود تا شد می بر هم نیز",
     "hi": "के है में की और से का को पर ने हैं कि यह भी नहीं एक इस था गया",
 }
-_SETS = {language: frozenset(words.split()) for language, words in _COMMON.items()}
+COMMON = {language: frozenset(words.split()) for language, words in _COMMON.items()}
 # One in ten words at least, and clearly more than of the next language; of so few words nothing is said.
 _LEAST_WORDS, _LEAST_SHARE, _AHEAD = 20, 0.1, 1.15
 
@@ -61,7 +62,8 @@ _LEAST_WORDS, _LEAST_SHARE, _AHEAD = 20, 0.1, 1.15
 def guess(text: str) -> str | None:
     """The ISO 639-1 code of the language of `text`."""
     sample = text[:_SAMPLE]
-    if not sample.isascii():
+    # All that is written in Latin letters, with whatever marks, has no character of these scripts.
+    if not sample.isascii() and _OTHERS.search(sample):
         letters = sum(map(len, _WORD.findall(sample)))
         for language, script in _SCRIPTS:
             if letters and len(script.findall(sample)) > _SCRIPT_SHARE * letters:
@@ -70,7 +72,7 @@ def guess(text: str) -> str | None:
     if words.total() < _LEAST_WORDS:
         return None
     found = sorted(
-        ((sum(words[word] for word in common & words.keys()), language) for language, common in _SETS.items()),
+        ((sum(words[word] for word in common & words.keys()), language) for language, common in COMMON.items()),
         reverse=True,
     )
     (most, language), (next_most, _) = found[:2]

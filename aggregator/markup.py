@@ -70,6 +70,23 @@ def _cleaner(base: str) -> nh3.Cleaner:
     )
 
 
+# All that an article is made of.
+_OF_ARTICLES = nh3.Cleaner(
+    tags=set(
+        "p h2 h3 h4 h5 h6 ul ol li blockquote pre table tr td th figure figcaption img a strong em sub sup code del mark q cite abbr".split()
+    ),
+    attributes={"a": {"href"}, "img": {"src", "alt"}},
+    clean_content_tags=set(SILENT),
+    url_schemes={"http", "https"},
+    link_rel="noopener noreferrer nofollow",
+)
+
+
+def article(markup: str) -> str:
+    """`markup` as no more than paragraphs, headings, lists, tables, quotations, pictures and links to http(s); the words of all else stay."""
+    return _OF_ARTICLES.clean(tidy(markup)).strip()
+
+
 _TO_BLOCKS = nh3.Cleaner(tags=set(BLOCKS), attributes={}, clean_content_tags=set(SILENT), link_rel=None)
 
 

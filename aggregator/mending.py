@@ -32,10 +32,8 @@ _BESIDE = re.compile(
 )
 _INLINE = frozenset("a abbr b em font i mark small span strong u".split())
 _SPACELESS = re.compile("[\u0e00-\u0fff\u3040-\u30ff\u3400-\u9fff]")
-_SHOWN_TEXT = etree.XPath(
-    "//body//*[not(self::script or self::style or self::noscript or self::template or self::textarea or self::iframe)]"
-    "/text()[contains(., $probe)]/.."
-)
+_SHOWN_TEXT = etree.XPath("/descendant::body/descendant::*/text()[contains(., $probe)]/..")
+_NOT_SHOWN = frozenset("script style noscript template textarea iframe".split())
 
 Place = tuple[tuple[str, str | None], ...]
 
@@ -151,7 +149,7 @@ def _place(element: html.HtmlElement) -> tuple[Place, html.HtmlElement | None] |
     """The three innermost elements around a paragraph by tag and class, and the article that it is in; None beside the subject."""
     place: list[tuple[str, str | None]] = []
     for one in (element, *element.iterancestors()):
-        if one.tag in _ASIDE or _is_beside(one):
+        if one.tag in _ASIDE or is_beside(one):
             return None
         if len(place) < 3:
             place.append((str(one.tag), one.get("class")))
@@ -160,7 +158,8 @@ def _place(element: html.HtmlElement) -> tuple[Place, html.HtmlElement | None] |
     return tuple(place), None
 
 
-def _is_beside(element: html.HtmlElement) -> bool:
+def is_beside(element: html.HtmlElement) -> bool:
+    """Whether it says of itself that what it holds is not the subject of its page."""
     # Of the whole page such words say only what it can show.
     if element.tag in {"body", "html"}:
         return False
@@ -188,11 +187,13 @@ def _with_lead(text: str, tree: html.HtmlElement, told: claims.Claims) -> str:
 def _leads(tree: html.HtmlElement, said: str, start: str, heads: frozenset[str]) -> Iterator[str]:
     probe = said[:_LEAD_PROBE].rsplit(" ", 1)[0]
     for found in cast(list[html.HtmlElement], _SHOWN_TEXT(tree, probe=probe)):
+        if found.tag in _NOT_SHOWN:
+            continue
         element = next(one for one in _upwards(found) if one.tag not in _INLINE or one.getparent() is None)
         shown = " ".join(element.text_content().split())
         if len(shown) > max(_LEAD_TIMES * len(said), _LEAD_MOST) or not _packed(shown).startswith(start):
             continue
-        beside = any(one.tag in {"footer", "aside", "nav", "form"} or _is_beside(one) for one in _upwards(element))
+        beside = any(one.tag in {"footer", "aside", "nav", "form"} or is_beside(one) for one in _upwards(element))
         if not beside and claims.key(shown) not in heads:
             yield shown
 

@@ -536,6 +536,7 @@ class Item:
     extractor: str | None = None
     cluster_id: int | None = None
     boilerplate: str | None = None
+    html: str | None = None
     learned: frozenset[int] = frozenset()
     validators: Validators = Validators()
     fate: str | None = None
@@ -554,10 +555,13 @@ class Tag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
-    """The text read from a page or from feed content; paragraphs of `text` are separated by a newline."""
+    """The text read from a page or from feed content; paragraphs of `text` are separated by a newline. `html` is the same with what the
+    page marks in it; empty as long as nobody has made it. `canonical` is the address that the page gives for its own."""
 
     text: str
     extractor: str
+    html: str = ""
+    canonical: str | None = None
     title: str | None = None
     authors: tuple[str, ...] = ()
     language: str | None = None
@@ -606,10 +610,11 @@ class Fingerprint:
 class Draft:
     """What the corpus will say of the item: its best text, why it is not better, its hash and its tags.
 
-    `reason` explains every state but `ok`. `text_hash` is None for a text without words. `title` is the page's, for items
-    whose feed gave none. `boilerplate` was cut from the text; `paragraphs` are the hashes of those that may be, too. `before` is
-    the stored text where it has to be cut as well before the two are compared. `whole_hash` and `fingerprint` are of what the page says as
-    a whole, by which it is compared with other items.
+    `reason` explains every state but `ok`. `html` is `text` as clean HTML. `text_hash` is None for a text without words. `title` is the
+    page's, for items whose feed gave none. `boilerplate` was cut from the text; `paragraphs` are the hashes of those that may be, too.
+    `before` is the stored text where it has to be cut as well before the two are compared. `failure` is the code of the failure after
+    which a later visit is planned (`cadence.next_try`); None if none will bring more. `whole_hash` and `fingerprint` are of what the page
+    says as a whole, by which it is compared with other items.
     """
 
     state: str
@@ -617,12 +622,14 @@ class Draft:
     text_hash: str | None
     word_count: int
     extractor: str | None
+    html: str | None = None
     reason: str | None = None
     title: str | None = None
     authors: tuple[str, ...] = ()
     language: str | None = None
     published_at: datetime | None = None
     image: str | None = None
+    canonical: str | None = None
     tags: tuple[Tag, ...] = ()
     boilerplate: str | None = None
     paragraphs: tuple[int, ...] = ()
@@ -630,14 +637,17 @@ class Draft:
     before_hash: str | None = None
     whole_hash: str | None = None
     fingerprint: Fingerprint | None = None
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recut:
-    """A stored text that holds paragraphs which its source became known for later, and its draft without them."""
+    """A stored text that holds paragraphs which its source became known for later, and its draft without them; `due` is the next visit
+    of an item that turns out to have none."""
 
     item: Item
     draft: Draft
+    due: Due | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -672,7 +682,8 @@ class Fate:
 class Visit:
     """What one harvest decided, to be written in one go. `draft` is None where there is no new text to look at.
 
-    `due` is the next visit, if there is to be one; `attempts` counts the failed visits in a row. `fate` is what has become of the page
+    `canonical` is the other address that the page gives for its own, where that is worth knowing. `due` is the next visit, if there is to
+    be one; `attempts` counts the failed visits in a row. `fate` is what has become of the page
     since the last visit. `reread`: nobody was asked, a kept copy was read anew; what is planned stays.
     """
 
@@ -686,6 +697,7 @@ class Visit:
     page: PageCopy | None = None
     fate: Fate | None = None
     reread: bool = False
+    canonical: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

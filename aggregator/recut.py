@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from aggregator import clock, config, draft, errors, harvest, log, model
+from aggregator import cadence, clock, config, draft, errors, harvest, log, model
 from aggregator.store import boilerplate, db, recuts
 from aggregator.workers import Workers
 
@@ -39,7 +39,7 @@ class Recutter:
         await asyncio.to_thread(self._forget)
         while items := await asyncio.to_thread(self._due):
             drafts = [await self._cut(item) for item in items]
-            made = [model.Recut(item=item, draft=cut) for item, cut in zip(items, drafts, strict=True) if cut]
+            made = [_recut(item, cut, self._now()) for item, cut in zip(items, drafts, strict=True) if cut]
             if not made:
                 break
             corrected += await asyncio.to_thread(self._write, made)
@@ -69,3 +69,8 @@ class Recutter:
 
     def _write(self, made: list[model.Recut]) -> int:
         return self._store.commit(lambda conn: recuts.write(conn, made, self._now()), tries=_CONFLICTS)
+
+
+def _recut(item: model.Item, made: model.Draft, now: datetime) -> model.Recut:
+    due = cadence.next_try(made.failure, attempts=1, item_id=item.id, now=now) if made.failure else None
+    return model.Recut(item=item, draft=made, due=due)

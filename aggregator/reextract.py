@@ -20,8 +20,6 @@ from aggregator.workers import Workers
 _LEASE = timedelta(minutes=15)
 # Claimed at once: enough for all workers, and few enough to be done long before the lease ends.
 _CLAIMED = 32
-# A wall was never an article; that this engine finds none is no proof that there was none.
-_WALLS = (model.ItemState.BLOCKED, model.ItemState.PAYWALLED)
 # From this its name is learned: an article as plain as can be.
 _SAMPLE = "<html><body><article>" + "<p>A plain sentence that every engine takes for a part of the text.</p>" * 20
 
@@ -65,7 +63,7 @@ class Reextractor:
         self._store, self._workers, self._settings, self._now = store, workers, settings, now
         self._begun, self._observe = begun, observe
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
-        self._visits = batch.Batch(self._settle, most=batch.MOST_TOGETHER)
+        self._visits = batch.Batch(self._settle, most=batch.MOST_TOGETHER, gather=batch.PATIENT)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
     async def run(self, choice: pages.Choice, *, everything: bool) -> int:
@@ -127,11 +125,19 @@ class Reextractor:
         made = await self._workers.run(harvest.DRAFT_LIMIT, draft.make, read, self._settings.taxonomy)
         if made.state not in model.SETTLED and item.state in model.SETTLED:
             of_page = item.extractor not in (None, "feed")
-            if not (of_page and made.state in _WALLS):
+            # A wall was never an article; that this engine finds none is no proof that there was none.
+            if not (of_page and made.failure is not None):
                 return None
         reason = fate.said(item, None) if made.state == model.ItemState.OK else made.reason
         return model.Visit(
-            item=item, at=now, state=made.state, reason=reason, attempts=item.attempts, draft=made, reread=True
+            item=item,
+            at=now,
+            state=made.state,
+            reason=reason,
+            attempts=item.attempts,
+            draft=made,
+            reread=True,
+            canonical=harvest.canonical(item, made, page.url),
         )
 
     # ------------------------------------------------------------------------------------------------- the database

@@ -68,11 +68,7 @@ def add_source(
     append.refuse_known(settings, {"url": address} | ({"name": name} if name else {}))
     found = _found(settings, address, quiet=as_json)
     if not found.offers:
-        none = "what it might have as feeds is none" if found.failed else "it names none"
-        why = found.error or f"{none}, and there is none in the usual places"
-        err.print(f"no feed found at {escape(address)}: {escape(why)}", style="red", highlight=False, soft_wrap=True)
-        for tried, said in found.failed:
-            err.print(f"  {escape(tried)}: {escape(said)}", highlight=False, soft_wrap=True)
+        _say_none(found)
         raise typer.Exit(SOME_FAILED)
     if not as_json:
         _show(settings, found)
@@ -84,6 +80,15 @@ def add_source(
     else:
         said = f"added {item['name']!r}, {item['url']}, in {place}; a running daemon takes it up by itself"
         out.print(escape(said), style="green", highlight=False, soft_wrap=True)
+
+
+def _say_none(found: discovery.Found) -> None:
+    """That there is no feed, with what might have been one."""
+    none = "what it might have as feeds is none" if found.failed else "it names none"
+    why = found.error or f"{none}, and there is none in the usual places"
+    err.print(f"no feed found at {escape(found.url)}: {escape(why)}", style="red", highlight=False, soft_wrap=True)
+    for tried, said in found.failed:
+        err.print(f"  {escape(tried)}: {escape(said)}", highlight=False, soft_wrap=True)
 
 
 def _title(found: discovery.Found, offer: discovery.Offer) -> str:

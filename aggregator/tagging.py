@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from aggregator import config, markup, model
@@ -14,6 +14,8 @@ _TITLE_WEIGHT = 3.0
 _MOST_CHARACTERS = 200_000
 _KEYWORDS = 10
 _SHORTEST_KEYWORD = 4
+# A few MB, and more words than the texts of a day have.
+_MOST_KNOWN = 50_000
 # Letters, digits and the marks that go with them, which `\w` leaves out: of Hebrew, Arabic and the scripts of India.
 _LETTERS = r"[\w\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0963\u0966-\u0dff]+"
 _WORD = re.compile(_LETTERS)
@@ -120,19 +122,24 @@ class _Compiled:
     whole: Mapping[str, tuple[_Phrase, ...]]
     beginnings: Mapping[str, tuple[_Phrase, ...]]
     lengths: tuple[int, ...]
+    # What was found before: most words of a text are those of others, and begin no phrase.
+    known: dict[str, tuple[_Phrase, ...]] = field(default_factory=dict)
 
     def starting_with(self, word: str) -> tuple[_Phrase, ...]:
         """All phrases whose first word `word` may be."""
+        if len(self.known) >= _MOST_KNOWN:
+            self.known.clear()
         found = [*self.whole.get(word, ())]
         for length in self.lengths:
             found.extend(self.beginnings.get(word[:length], ()) if length <= len(word) else ())
-        return tuple(sorted(found, key=lambda phrase: -len(phrase.words)))
+        self.known[word] = tuple(sorted(found, key=lambda phrase: -len(phrase.words)))
+        return self.known[word]
 
 
 def _topics(
     title: Sequence[str], words: Sequence[str], language: str | None, taxonomy: config.Taxonomy
 ) -> Iterable[model.Tag]:
-    compiled = _compile(taxonomy.model_dump_json(), _language(language, taxonomy))
+    compiled = _compile(taxonomy.json_text, _language(language, taxonomy))
     scores: dict[str, float] = {}
     for part, weight in ((title, _TITLE_WEIGHT), (words, 1.0)):
         for name, count in _hits(compiled, part).items():
@@ -148,10 +155,10 @@ def _hits(compiled: _Compiled, words: Sequence[str]) -> Counter[str]:
     """How often each topic is spoken of. A stretch of text counts once for a topic, and for every topic that has words there."""
     hits: Counter[str] = Counter()
     taken: dict[str, int] = {}
-    known: dict[str, tuple[_Phrase, ...]] = {}
+    known = compiled.known
     for start, word in enumerate(words):
         if (phrases := known.get(word)) is None:
-            phrases = known[word] = compiled.starting_with(word)
+            phrases = compiled.starting_with(word)
         for phrase in phrases:
             for topic in phrase.topics if phrase.at(words, start) else ():
                 if taken.get(topic, 0) <= start:

@@ -1,15 +1,19 @@
 """Runs calls in replaceable child processes with limits on time and memory. A call that breaks its process fails alone."""
 
 import asyncio
+import contextlib
 import ctypes
 import functools
 import gc
 import multiprocessing
+import os
 import resource
 import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import pebble
@@ -24,8 +28,22 @@ _CALLS_PER_PROCESS = 500
 # Address space, which counts more than what is resident: pages of several MB need about 300 MB (hazards, rule 1).
 MEMORY_LIMIT = 1 << 30
 _PR_SET_PDEATHSIG = 1
+# How a process ends that has used up its memory: what it has left would fail the next call.
+_OUT_OF_MEMORY = 86
+# A call whose pool breaks is done again in a new one, so often.
+_POOLS = 3
 # A small call waits so long for the others before it is given the spare process, which ends after so long without work.
 _PATIENCE, _SPARE_IDLE = 0.2, 60.0
+
+
+@dataclass(slots=True)
+class _Pool:
+    """Processes that are started when they are first needed: `count`, each for so many `calls`."""
+
+    count: int
+    calls: int = _CALLS_PER_PROCESS
+    processes: pebble.ProcessPool | None = None
+    started: bool = False
 
 
 class Workers:
@@ -39,21 +57,12 @@ class Workers:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
         self._memory_limit = memory_limit
-        self._pool, self._seats = self._processes(count), asyncio.Semaphore(count)
-        self._spare: pebble.ProcessPool | None = None
-        self._spare_seat = asyncio.Semaphore(1)
+        self._pool, self._seats = _Pool(count), asyncio.Semaphore(count)
+        self._spare, self._spare_seat = _Pool(1), asyncio.Semaphore(1)
         self._spare_end: asyncio.TimerHandle | None = None
+        self._apart, self._apart_seat = _Pool(1, calls=1), asyncio.Semaphore(1)
         self._starting = asyncio.Lock()
-        self._started = False
-
-    def _processes(self, count: int) -> pebble.ProcessPool:
-        return pebble.ProcessPool(
-            max_workers=count,
-            max_tasks=_CALLS_PER_PROCESS,
-            initializer=_prepare,
-            initargs=(self._memory_limit,),
-            context=self._context,
-        )
+        self._ending: set[asyncio.Future[None]] = set()
 
     async def run(self, limit: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`call(*args, **kwargs)` in a worker, for at most `limit` seconds.
@@ -76,49 +85,88 @@ class Workers:
         finally:
             self._seats.release()
 
-    async def _called(
-        self, pool: pebble.ProcessPool, limit: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        future = await self._scheduled(pool, limit, functools.partial(call, *args, **kwargs))
-        try:
-            return await asyncio.wrap_future(future)
-        except TimeoutError as exc:
-            raise errors.WorkerError(f"took longer than {limit:g} s", code="worker_time") from exc
-        except MemoryError as exc:
-            raise errors.WorkerError("needed more memory than allowed", code="worker_memory") from exc
-        except pebble.ProcessExpired as exc:
-            raise errors.WorkerError(f"broke its worker process ({_cause(exc)})", code="worker") from exc
+    async def run_alone(self, limit: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for a call that has broken a process: in one where no other call has been or will be, one such call at a time."""
+        async with self._apart_seat:
+            return await self._called(self._apart, limit, call, *args, **kwargs)
 
-    async def _scheduled(self, pool: pebble.ProcessPool, limit: float, call: Callable[[], T]) -> Future[T]:
+    async def _called(self, pool: _Pool, limit: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        for _ in range(_POOLS):
+            processes, future = await self._scheduled(
+                pool, limit, functools.partial(_within_memory, call, *args, **kwargs)
+            )
+            try:
+                return await asyncio.wrap_future(future)
+            except TimeoutError as exc:
+                raise errors.WorkerError(f"took longer than {limit:g} s", code="worker_time") from exc
+            except pebble.ProcessExpired as exc:
+                if getattr(exc, "exitcode", None) == _OUT_OF_MEMORY:
+                    raise errors.WorkerError("needed more memory than allowed", code="worker_memory") from exc
+                raise errors.WorkerError(f"broke its worker process ({_cause(exc)})", code="worker") from exc
+            except BrokenProcessPool:
+                # No call's doing: a process was killed that had none, or that was about to take or give back one.
+                self._end(pool, processes)
+        raise errors.WorkerError("was given up when all worker processes were lost, again and again", code="worker")
+
+    async def _scheduled(
+        self, pool: _Pool, limit: float, call: Callable[[], T]
+    ) -> tuple[pebble.ProcessPool, Future[T]]:
         """The first call starts the processes, which takes a quarter of a second: not on the event loop."""
-        if self._started and pool is self._pool:
-            return pool.schedule(call, timeout=limit)
-        async with self._starting:
-            future = await asyncio.to_thread(pool.schedule, call, timeout=limit)
-            self._started = True
-            return future
+        async with self._starting if not pool.started else contextlib.nullcontext():
+            for _ in range(_POOLS):
+                processes = pool.processes = pool.processes or self._processes(pool)
+                try:
+                    if pool.started:
+                        return processes, processes.schedule(call, timeout=limit)
+                    future = await asyncio.to_thread(processes.schedule, call, timeout=limit)
+                except RuntimeError:
+                    # It was lost while nobody needed it.
+                    self._end(pool, processes)
+                else:
+                    pool.started = True
+                    return processes, future
+        raise errors.WorkerError("has no worker process: they cannot be started", code="worker")
 
-    def _spared(self) -> pebble.ProcessPool:
+    def _processes(self, pool: _Pool) -> pebble.ProcessPool:
+        return pebble.ProcessPool(
+            max_workers=pool.count,
+            max_tasks=pool.calls,
+            initializer=_prepare,
+            initargs=(self._memory_limit,),
+            context=self._context,
+        )
+
+    def _end(self, pool: _Pool, processes: pebble.ProcessPool) -> None:
+        """The next call gets new processes, unless it has them already; what is left of these ends beside it."""
+        if pool.processes is processes:
+            pool.processes, pool.started = None, False
+            ending = asyncio.ensure_future(asyncio.to_thread(_stopped, processes))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+
+    def _spared(self) -> _Pool:
         if self._spare_end is not None:
             self._spare_end.cancel()
-        if self._spare is None:
-            self._spare = self._processes(1)
         self._spare_end = asyncio.get_running_loop().call_later(_SPARE_IDLE, self._end_spare)
         return self._spare
 
     def _end_spare(self) -> None:
-        spare, self._spare = self._spare, None
-        if spare is not None:
-            spare.close()  # type: ignore[no-untyped-call]  # what is under way is finished
+        spare, self._spare = self._spare, _Pool(1)
+        if spare.processes is not None:
+            spare.processes.close()  # type: ignore[no-untyped-call]  # what is under way is finished
 
     def close(self) -> None:
         """End all processes; calls under way are given up."""
         if self._spare_end is not None:
             self._spare_end.cancel()
-        for pool in (self._pool, self._spare):
-            if pool is not None:
-                pool.stop()  # type: ignore[no-untyped-call]  # pebble's own annotations stop here
-                pool.join()
+        for pool in (self._pool, self._spare, self._apart):
+            if pool.processes is not None:
+                _stopped(pool.processes)
+
+
+def _stopped(processes: pebble.ProcessPool) -> None:
+    processes.stop()  # type: ignore[no-untyped-call]  # pebble's own annotations stop here
+    processes.join()
 
 
 def _cause(exc: Any) -> str:
@@ -126,6 +174,14 @@ def _cause(exc: Any) -> str:
     if isinstance(code, int) and code < 0:
         return signal.Signals(-code).name
     return f"exit code {code}"
+
+
+def _within_memory(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """In a worker: the call. A process that is out of memory ends; it may be full of what earlier calls have left behind."""
+    try:
+        return call(*args, **kwargs)
+    except MemoryError:
+        os._exit(_OUT_OF_MEMORY)
 
 
 def _prepare(memory_limit: int) -> None:

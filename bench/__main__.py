@@ -1,5 +1,6 @@
 """Times the whole program over the recorded sites and over ten thousand small ones, as a user would run it: wall, CPU and peak memory of
-its process tree; and what a poll costs as it brings more or less (also by itself: `python -m bench.polls`)."""
+its process tree; what a poll costs as it brings more or less, and a full text (also by themselves: `python -m bench.polls`,
+`python -m bench.pages`)."""
 
 import argparse
 import asyncio
@@ -17,7 +18,7 @@ from rich.table import Table
 from sqlalchemy import text
 
 from aggregator.store import db
-from bench import many, polls
+from bench import many, pages, polls
 from tests.e2e import replay
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
@@ -160,9 +161,12 @@ def main() -> int:
     """Print the tables; exit code 1 when a limit is broken."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="what polls cost by a third of the feeds: the ratios are the same"
+        "--quick",
+        action="store_true",
+        help="polls and full texts by a third of the feeds and pages: the ratios are the same",
     )
-    feeds = polls.FEEDS // 3 if parser.parse_args().quick else polls.FEEDS
+    quick = parser.parse_args().quick
+    feeds = polls.FEEDS // 3 if quick else polls.FEEDS
     out = Console(width=140)
     kept = []
     with tempfile.TemporaryDirectory() as name:
@@ -172,6 +176,8 @@ def main() -> int:
             out.print("the recorded sites of ../shared are not here: that part is left out")
         kept.append(ten_thousand(Path(name) / "many", out))
         kept.append(polls.run(Path(name) / "polls", out, feeds))
+        out.print()
+        kept.append(pages.run(Path(name) / "pages", out, pages.PAGES // 3 if quick else pages.PAGES))
     return 0 if all(kept) else 1
 
 

@@ -189,17 +189,17 @@ def _measured(config: Path, feeds: int) -> None:
             running.observers.polled = count
             with store.begin() as conn:
                 conn.execute(text("UPDATE sources SET next_poll_at = '2020-01-01T00:00:00Z' WHERE name <> 'Source 0'"))
-            cpu, began = _cpu(), time.monotonic()
+            cpu, began = spent(), time.monotonic()
             await running.engine.run_once(harvests=False)
             assert len(new) == feeds - 1, len(new)
-            print(json.dumps({"cpu": _cpu() - cpu, "wall": time.monotonic() - began, "items": sum(new)}), flush=True)
+            print(json.dumps({"cpu": spent() - cpu, "wall": time.monotonic() - began, "items": sum(new)}), flush=True)
         await running.aclose()
         store.close()
 
     asyncio.run(rounds())
 
 
-def _cpu() -> float:
+def spent() -> float:
     """Seconds of this process, its workers, and those that have ended."""
     total = 0.0
     for process in (own := psutil.Process(), *own.children(recursive=True)):

@@ -246,3 +246,27 @@ def test_what_happened_to_the_page_later_is_told(store: db.Store, config_file: P
         changes.tell(conn, "vanished", [item.id], make.NOW + DAY)
 
     assert "since then" in _run("why", URL, config_file=config_file)
+
+
+# ------------------------------------------------------------------------------------------------------------- refusals
+
+
+def test_why_and_status_say_what_came_in_the_place_of_an_article(store: db.Store, config_file: Path) -> None:
+    said = {"state": "blocked", "reason": "the page asks for consent to cookies"}
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn, 1)
+        make.poll(conn, source, [make.entry(n) for n in range(1, 6)])
+        claimed = visits.claim_due(conn, now=make.NOW, limit=9, owner="me", lease=LEASE, per_host=9)
+        for item in claimed[:3]:
+            visits.settle(conn, make.visit(item, make.draft("Summary", extractor="feed", **said), **said))
+        for words, item in enumerate(claimed[3:], 7):
+            short = {"state": "short", "reason": f"the page had only {words} words; the feed's own text has 9"}
+            visits.settle(conn, make.visit(item, make.draft("Summary", extractor="feed", **short), **short))
+
+    assert "it stopped at its page: the page asks for consent to cookies" in _run("why", URL, config_file=config_file)
+    told = _json("status", config_file=config_file)["reasons"]
+    assert told == [
+        {"state": "blocked", "reason": "the page asks for consent to cookies", "items": 3},
+        {"state": "short", "reason": "the page had only a few words", "items": 2},
+    ]
+    assert "3 blocked: the page asks for consent to cookies" in _run("status", config_file=config_file)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator import config, draft, model
+from aggregator import boilerplate, config, draft, model
 from aggregator.dedup import fingerprint
 from tests import make
 
@@ -197,3 +197,30 @@ def test_what_was_cut_counts_for_comparison_if_there_is_so_much_that_it_may_be_a
     assert alone.fingerprint is not None
     assert page.fingerprint is not None
     assert page.fingerprint.tokens > alone.fingerprint.tokens + 100
+
+
+BOX = "Sign up for our weekly newsletter and never miss a flood again."
+
+
+def test_the_html_of_a_draft_has_what_is_left_of_its_text() -> None:
+    page = PAGE.replace("</h1>", f"</h1><p>{BOX}</p>").replace("the floods", "<a href=/f>the floods</a>").encode()
+    learned = frozenset({boilerplate.hashed(BOX)})
+
+    whole = _make(page=page, page_url="https://news.example/a")
+    cut = _make(page=page, page_url="https://news.example/a", learned=learned)
+
+    assert f"<p>{BOX}</p>" in (whole.html or "")
+    assert cut.html == (whole.html or "").replace(f"<p>{BOX}</p>\n", "")
+    assert 'href="https://news.example/f"' in (cut.html or "")
+
+
+def test_the_html_of_a_feeds_own_text_is_the_feeds() -> None:
+    content = "<p>All that <b>the</b> feed <a href='https://x.example/'>has</a>.</p><ul><li>and more</li></ul>"
+    linked = '<a href="https://x.example/" rel="noopener noreferrer nofollow">has</a>'
+
+    assert (
+        _make(content=content).html
+        == f"<p>All that <strong>the</strong> feed {linked}.</p>\n<ul><li>and more</li></ul>"
+    )
+    assert _make(summary="All & nothing.").html == "<p>All &amp; nothing.</p>"
+    assert _make().html is None

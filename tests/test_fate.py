@@ -99,3 +99,23 @@ def test_the_reason_says_what_became_of_the_page_as_long_as_it_holds() -> None:
     assert fate.said(_item(fate="vanished", state_reason=said), None) == said
     assert fate.said(_item(fate="vanished", state_reason=said), returned) is None
     assert fate.said(_item(moved_to="https://b.example/"), None) == "its page has moved for good to https://b.example/"
+
+
+@pytest.mark.parametrize(
+    ("state", "failure", "given_up", "told"),
+    [
+        ("failed", "http_404", True, model.FateKind.VANISHED),
+        ("failed", "http_404", False, None),
+        ("failed", "http_503", True, None),
+        ("blocked", "blocked", True, None),
+        ("paywalled", "paywalled", False, model.FateKind.PAYWALLED),
+    ],
+)
+def test_a_page_that_says_it_is_not_there_has_vanished_when_it_says_so_again(
+    state: str, failure: str, given_up: bool, told: model.FateKind | None
+) -> None:
+    made = make.draft(state=state, failure=failure, reason="the page says so")
+
+    assert fate.of_wall(_item(), made, given_up=given_up) == (
+        model.Fate(kind=told, detail="the page says so") if told else None
+    )

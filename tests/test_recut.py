@@ -21,6 +21,10 @@ def _story(n: int) -> str:
     )
 
 
+def _html(text: str) -> str:
+    return "\n".join(f"<p>{line}</p>" for line in text.split("\n"))
+
+
 @pytest.fixture
 def stored(store: db.Store) -> db.Store:
     """Sixty articles with a box that is known by now."""
@@ -30,7 +34,8 @@ def stored(store: db.Store) -> db.Store:
     with store.begin() as conn:
         for item in visits.claim_due(conn, now=make.NOW, limit=60, owner="me", lease=timedelta(minutes=1), per_host=60):
             text = f"{_story(item.id)}\n{BOX}"
-            visits.settle(conn, make.visit(item, make.draft(text, paragraphs=boilerplate.candidates(text))))
+            made = make.draft(text, html=_html(text), paragraphs=boilerplate.candidates(text))
+            visits.settle(conn, make.visit(item, made))
     return store
 
 
@@ -46,9 +51,10 @@ async def test_every_text_that_is_due_is_cut_again(stored: db.Store, workers: Wo
     assert await recutter.run() == 0
 
     with stored.read() as conn:
-        rows = conn.execute(select(tables.items.c.id, tables.items.c.text)).all()
+        rows = conn.execute(select(tables.items.c.id, tables.items.c.text, tables.items.c.html)).all()
     assert len(rows) == 60
     assert all(row.text == _story(row.id) for row in rows)
+    assert all(row.html == _html(_story(row.id)) for row in rows)
     workers.close()
 
 

@@ -286,3 +286,15 @@ def test_what_was_stopped_goes_on_at_the_next_call(store: db.Store, config_file:
 
 def _revised(store: db.Store) -> int:
     return sum(row["origin"] == "reextract" for row in _all(store, tables.revisions))
+
+
+def test_an_error_page_that_was_stored_for_an_article_is_one_no_longer(store: db.Store, config_file: Path) -> None:
+    body = "<p>Sorry, the page you are looking for has been moved, or it never was here. Try the search.</p>" * 3
+    missing = f"<html lang=en><head><title>Page not found</title></head><body><main><h1>Page not found</h1>{body}</main></body></html>"
+    _fill(store, missing.encode())
+
+    _run(config_file=config_file)
+
+    (item,) = _all(store, tables.items)
+    assert (item["state"], item["state_reason"]) == ("failed", "the page says that there is no such article")
+    assert item["text"] == "Summary 1"

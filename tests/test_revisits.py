@@ -251,3 +251,21 @@ async def test_without_kept_copies_changes_are_found_all_the_same(article: Revis
 
     assert [row["what"] for row in article.revisions()] == ["first", "text"]
     assert article.bench.rows("SELECT * FROM pages") == []
+
+
+async def test_an_error_page_in_the_place_of_an_article_that_was_read_is_a_page_that_vanished(
+    article: Revisited,
+) -> None:
+    gone = b"<html lang=en><head><title>Page not found</title></head><body><h1>Page not found</h1><p>It is not here.</p></body></html>"
+    await article.begin()
+
+    await article.again(gone)
+    assert article.told() == []
+    await article.again(gone)
+
+    said = "the page says that there is no such article"
+    assert article.told() == [("vanished", said)]
+    assert (article.item()["state"], "rise" in article.item()["text"]) == ("ok", True)
+    assert said in article.item()["state_reason"]
+    await article.again(_page())
+    assert [kind for kind, _ in article.told()] == ["vanished", "returned"]

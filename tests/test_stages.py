@@ -451,6 +451,12 @@ async def test_a_proxy_that_fails_is_blamed_on_no_source_and_costs_no_page(tmp_p
     [
         ("application/pdf", b"%PDF-1.7 " + b"x" * 2991, "a PDF of 3 kB"),
         ("image/jpeg", b"\xff\xd8\xff" + b"x" * 997, "an image of 1 kB"),
+        ("text/html", b"%PDF-1.7 " + b"x" * 2991, "a PDF of 3 kB"),
+        ("text/html; charset=utf-8", b"\xef\xbb\xbf\n%PDF-1.4 " + b"x" * 988, "a PDF of 1 kB"),
+        ("application/octet-stream", b"%PDF-1.7 " + b"x" * 2991, "a PDF of 3 kB"),
+        ("application/octet-stream", bytes(range(256)) * 8, "a binary file of 2 kB"),
+        ("audio/mpeg", b"\xff\xfb\x90\x00" + b"x" * 996, "a sound of 1 kB"),
+        ("video/mp4", b"\x00\x00\x00\x18ftypmp42" + b"x" * 988, "a video of 1 kB"),
         ("application/vnd.ms-excel", b"\xd0\xcf" + b"x" * 998, "a file of type application/vnd.ms-excel of 1 kB"),
     ],
 )

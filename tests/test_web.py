@@ -121,3 +121,14 @@ def test_a_database_that_does_not_answer_is_a_page_too(
         answer = client.get(path)
         assert answer.status_code == 503
         assert "the disk does not answer" in answer.text
+
+
+def test_an_article_is_shown_with_its_mark_up_and_cleaned_again(client: TestClient, store: db.Store) -> None:
+    stored = f"<p>The <strong>river</strong> rose.</p>{HOSTILE}<a href='javascript:alert(3)'>x</a>"
+    with store.begin() as conn:
+        conn.execute(update(tables.items).values(html=stored).where(tables.items.c.id == 1))
+
+    shown = client.get("/items/1").text.partition("<article>")[2].partition("</article>")[0]
+
+    assert shown == '<p>The <strong>river</strong> rose.</p><img src="x"><a rel="noopener noreferrer nofollow">x</a>'
+    assert '<article class="plain">body of 2' in client.get("/items/2").text

@@ -1,11 +1,13 @@
 """Worker processes: what breaks one breaks nothing else."""
 
 import asyncio
+import itertools
 import os
 import signal
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from aggregator import errors
@@ -69,3 +71,74 @@ async def test_a_call_that_breaks_its_worker_fails_alone(workers: Workers, call:
 async def test_a_worker_that_was_killed_says_by_which_signal(workers: Workers) -> None:
     with pytest.raises(errors.WorkerError, match="SIGSEGV"):
         await workers.run(5, die)
+
+
+_KEPT: list[bytearray] = []
+
+
+def leak() -> int:
+    """Keep 200 MB in this process for good."""
+    _KEPT.append(bytearray(200 << 20))
+    return os.getpid()
+
+
+async def test_a_worker_that_leaks_is_replaced_when_it_is_full_and_fails_no_call_after_that() -> None:
+    worker = Workers(1, memory_limit=1 << 29)
+
+    told = [await asyncio.gather(worker.run(5, leak), return_exceptions=True) for _ in range(9)]
+
+    failed = [number for number, (one,) in enumerate(told) if isinstance(one, BaseException)]
+    assert failed
+    assert all(later - earlier > 1 for earlier, later in itertools.pairwise(failed))
+    assert {getattr(told[number][0], "code", None) for number in failed} == {"worker_memory"}
+    assert await worker.run(5, square, 7) == 49
+    worker.close()
+
+
+async def test_a_call_alone_has_a_process_of_its_own_each_time(workers: Workers) -> None:
+    shared = {await workers.run(5, os.getpid) for _ in range(4)}
+
+    alone = [await workers.run_alone(5, os.getpid) for _ in range(3)]
+
+    assert len(set(alone)) == 3
+    assert not shared & set(alone)
+
+
+async def test_calls_alone_wait_for_each_other_and_hold_up_nobody_else(workers: Workers) -> None:
+    began = time.monotonic()
+    hanging = [asyncio.ensure_future(workers.run_alone(1, hang)) for _ in range(2)]
+
+    assert await asyncio.gather(*(workers.run(5, square, n) for n in range(20))) == [n * n for n in range(20)]
+    assert not any(one.done() for one in hanging)
+    broken = await asyncio.gather(*hanging, return_exceptions=True)
+    assert [getattr(one, "code", None) for one in broken] == ["worker_time", "worker_time"]
+    assert time.monotonic() - began > 2
+
+
+async def test_a_worker_that_somebody_kills_is_replaced(workers: Workers) -> None:
+    victim = await workers.run(5, os.getpid)
+    call = asyncio.ensure_future(workers.run(20, hang))
+    other = asyncio.ensure_future(workers.run(20, time.sleep, 0.5))
+    await asyncio.sleep(0.5)
+    for process in _beside(victim):
+        process.kill()
+
+    results = await asyncio.gather(call, other, return_exceptions=True)
+
+    assert {getattr(one, "code", None) for one in results} <= {"worker", None}
+    assert "worker" in {getattr(one, "code", None) for one in results}
+    assert await asyncio.gather(*(workers.run(5, square, n) for n in range(6))) == [n * n for n in range(6)]
+
+
+def _beside(of: int) -> list[psutil.Process]:
+    """The workers that are beside the one with this id."""
+    return [one for one in psutil.Process(of).parent().children() if one.is_running()]  # type: ignore[union-attr]
+
+
+async def test_workers_that_are_killed_while_they_have_nothing_to_do_are_replaced(workers: Workers) -> None:
+    for _ in range(3):
+        for process in _beside(await workers.run(5, os.getpid)):
+            process.kill()
+        await asyncio.sleep(0.5)
+
+        assert await asyncio.gather(*(workers.run(5, square, n) for n in range(6))) == [n * n for n in range(6)]

@@ -319,14 +319,10 @@ class Local:
             return
         await self._exhaust(self._walks, _BACKFILL_SEATS, self._claim_walks, self._backfiller.run, lambda: 0)
         until = self._now()
-
-        def claim_harvests(_now: datetime, free: int) -> Sequence[model.Item]:
-            return self._claim_harvests(until, free)
-
         await self._exhaust(
             self._harvests,
             self._seats.harvests,
-            claim_harvests,
+            lambda _now, free: self._claim_harvests(until, free),
             self._harvester.harvest,
             lambda: self._due_items(until),
         )

@@ -78,18 +78,15 @@ class Published:
 
 def clean(published: Published) -> model.Entry:
     """The entry as the corpus may keep it."""
-    base = published.base
+    base, stamp = published.base, published.stamp
     guid = markup.line(published.guid)
-    url = first_address(published.links, base)
-    if url is None and published.guid_is_link:
-        url = address(guid, "")
+    url = first_address(published.links, base) or (address(guid, "") if published.guid_is_link else None)
     title = one_line(published.title, _LONGEST_TITLE)
     summary = plain(published.summary, _LONGEST_SUMMARY)
     content, words = _content(published)
     authors = tuple(_distinct(map(_name, published.authors), _MOST_AUTHORS))
     categories = tuple(_distinct((_unescaped(name) for name in published.categories), _MOST_CATEGORIES))
     enclosures = _enclosures(published)
-    stamp = published.stamp
     return model.Entry(
         position=published.position,
         guid=_bounded(guid) or None,
@@ -103,8 +100,7 @@ def clean(published: Published) -> model.Entry:
             edits.steady(words).replace(" ", ""),
             "\n".join(authors),
             "\n".join(categories),
-            # Without their queries, which carry signatures and counters that change with every answer.
-            "\n".join(identity.url_key(enclosure.url).partition("?")[0] for enclosure in enclosures),
+            "\n".join(map(_lasting, enclosures)),
         ),
         authors=authors,
         summary=summary,
@@ -260,6 +256,11 @@ def _enclosures(published: Published) -> tuple[model.Enclosure, ...]:
         if len(found) == _MOST_ENCLOSURES:
             break
     return tuple(found.values())
+
+
+def _lasting(enclosure: model.Enclosure) -> str:
+    """Its address without the query, which carries signatures and counters that change with every answer."""
+    return identity.url_key(enclosure.url).partition("?")[0]
 
 
 def _length(raw: object) -> int | None:

@@ -1,5 +1,7 @@
 """Items as their feeds show them: what is known of the entries of a document, and writing what it brought."""
 
+import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,6 +30,8 @@ _items, _sightings = tables.items, tables.sightings
 _TIMELY = (model.DiscoveredBy.FEED, model.DiscoveredBy.PUSH)
 # Of a feed whose items all have one date, so many are looked at for one that was moved.
 _MOST_OF_A_DATE = 50
+# Reasons are counted by what they have in common.
+_WORDS = re.compile(r"\bonly \d+ words?")
 # Rows take several times the room of what they are made of: so many are made, and sent, at a time.
 _AT_ONCE = 1_000
 
@@ -293,3 +297,20 @@ def counts(conn: Connection) -> Mapping[str, int]:
     """How many items there are in each state."""
     rows = conn.execute(select(_items.c.state, func.count().label("items")).group_by(_items.c.state))
     return {row.state: row.items for row in rows}
+
+
+def reasons(conn: Connection) -> Mapping[tuple[str, str], int]:
+    """How many items have a page that is none of theirs, by state and reason, the most frequent first."""
+    refused = _items.c.state.not_in((model.ItemState.OK, model.ItemState.PENDING)) & _items.c.state_reason.like(
+        "the page %"
+    )
+    count = func.count().label("items")
+    told = (
+        select(_items.c.state, _items.c.state_reason, count)
+        .where(refused)
+        .group_by(_items.c.state, _items.c.state_reason)
+    )
+    found: Counter[tuple[str, str]] = Counter()
+    for state, reason, number in conn.execute(told):
+        found[state, _WORDS.sub("only a few words", reason.partition(";")[0])] += number
+    return dict(found.most_common())

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, insert, or_, select, update
 
 from aggregator import model
 from aggregator.store import tables
@@ -43,24 +43,28 @@ def chosen(choice: Choice) -> list[ColumnElement[bool]]:
 # ------------------------------------------------------------------------------------------------------------ keeping
 
 
+# Built once: to put a statement together takes longer than to run it.
+_MINE = _pages.c.item_id == bindparam("of")
+_SAME = select(_pages.c.id).where(_MINE, _pages.c.sha256 == bindparam("same"))
+_LAST = select(_pages.c.sha256).where(_MINE).order_by(_pages.c.at.desc(), _pages.c.id.desc()).limit(1)
+_KEEP = insert(_pages)
+
+
 def keep(conn: Connection, item_id: int, page: model.PageCopy) -> None:
     """The same bytes once per item. Where a page has gone back to bytes that it had before, they are the last copy again."""
     told = {key: getattr(page, key) for key in ("at", "url", "status", "body", "sha256")}
     row = told | {"headers": dict(page.headers)}
     # The item is this visit's alone, so nobody adds a copy of it in between.
     if not known(conn, item_id, page.sha256):
-        conn.execute(insert(_pages), {"item_id": item_id, **row})
+        conn.execute(_KEEP, {"item_id": item_id, **row})
         return
-    mine = _pages.c.item_id == item_id
-    last = select(_pages.c.sha256).where(mine).order_by(_pages.c.at.desc(), _pages.c.id.desc()).limit(1)
-    if conn.execute(last).scalar_one() != page.sha256:
-        conn.execute(update(_pages).where(mine, _pages.c.sha256 == page.sha256).values(row))
+    if conn.execute(_LAST, {"of": item_id}).scalar_one() != page.sha256:
+        conn.execute(update(_pages).where(_pages.c.item_id == item_id, _pages.c.sha256 == page.sha256).values(row))
 
 
 def known(conn: Connection, item_id: int, sha256: str) -> bool:
     """Whether these bytes are kept already."""
-    same = select(_pages.c.id).where(_pages.c.item_id == item_id, _pages.c.sha256 == sha256)
-    return conn.execute(same).first() is not None
+    return conn.execute(_SAME, {"of": item_id, "same": sha256}).first() is not None
 
 
 def validators(conn: Connection, item_ids: Sequence[int]) -> Mapping[int, model.Validators]:

@@ -22,7 +22,19 @@ _CORRECT = (
         whole_hash=bindparam("to_whole"),
         word_count=bindparam("to_words"),
         boilerplate=bindparam("to_boilerplate"),
+        html=bindparam("to_html"),
         changed_at=bindparam("now", type_=_items.c.changed_at.type),
+    )
+)
+_TURNED = (
+    update(_items)
+    .where(_items.c.id == bindparam("of"))
+    .values(
+        state=bindparam("to_state"),
+        state_reason=bindparam("to_reason"),
+        extractor=bindparam("to_extractor"),
+        attempts=1,
+        next_visit_at=bindparam("to_visit", type_=_items.c.next_visit_at.type),
     )
 )
 _LATEST = (
@@ -60,27 +72,43 @@ def write(conn: Connection, recuts: Sequence[model.Recut], now: datetime) -> int
     # In the order of those who write visits: first the items, then the turns.
     boilerplate.take_turns(conn, {one.item.source_id for one in recuts})
     tags.know(conn, [tag for one in ours for tag in one.draft.tags], now)
-    corrected = [one for one in ours if _correct(conn, one.item, one.draft, now)]
+    corrected = [one for one in ours if _correct(conn, one, now)]
     _done(conn, ours, now)
     matches.place(conn, [_arrival(one, now) for one in corrected], anew={one.item.id for one in corrected})
     return len(corrected)
 
 
-def _correct(conn: Connection, item: model.Item, draft: model.Draft, now: datetime) -> bool:
+def _correct(conn: Connection, one: model.Recut, now: datetime) -> bool:
+    item, draft = one.item, one.draft
     if draft.text == item.text:
         return False
     values = {"of": item.id, "old": item.text_hash, "to_text": draft.text, "to_hash": draft.text_hash}
-    told = {"to_whole": draft.whole_hash, "to_words": draft.word_count, "to_boilerplate": draft.boilerplate, "now": now}
+    told = {
+        "to_whole": draft.whole_hash,
+        "to_words": draft.word_count,
+        "to_boilerplate": draft.boilerplate,
+        "to_html": draft.html,
+        "now": now,
+    }
     if not conn.execute(_CORRECT, values | told).rowcount:
         return False
     # The version that is shown in the item's history is the one that the item has.
     conn.execute(_LATEST, values)
     tags.write(conn, item.id, draft.tags)
+    if draft.state != item.state:
+        visit = one.due.at if one.due else None
+        turned = {
+            "to_state": draft.state,
+            "to_reason": draft.reason,
+            "to_extractor": draft.extractor,
+            "to_visit": visit,
+        }
+        conn.execute(_TURNED, {"of": item.id, **turned})
     return True
 
 
 def _arrival(one: model.Recut, now: datetime) -> neighbours.Arrival:
-    settled = one.item.state in model.SETTLED
+    settled = one.draft.state in model.SETTLED
     return neighbours.Arrival(
         item_id=one.item.id,
         source_id=one.item.source_id,

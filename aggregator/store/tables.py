@@ -198,6 +198,7 @@ items = Table(
     Column("algo", Integer),
     Column("word_count", Integer),
     Column("boilerplate", Text),
+    Column("html", Text),
     Column("extractor", Text),
     Column("state", Text, nullable=False),
     Column("state_reason", Text),
@@ -209,8 +210,10 @@ items = Table(
     Column("lease_owner", Text),
     Column("lease_until", UTCTime),
     Column("discovered_by", Text, nullable=False, server_default=text("'feed'")),
+    Column("canonical_url", Text),
     Index(None, "published_at"),
     Index(None, "source_id", "published_at"),
+    Index(None, "text_hash"),
     Index(None, "whole_hash"),
     Index(None, "cluster_id"),
     Index(
@@ -218,6 +221,12 @@ items = Table(
         "next_visit_at",
         sqlite_where=text("next_visit_at IS NOT NULL"),
         postgresql_where=text("next_visit_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_items_canonical_url",
+        "canonical_url",
+        sqlite_where=text("canonical_url IS NOT NULL"),
+        postgresql_where=text("canonical_url IS NOT NULL"),
     ),
 )
 
@@ -422,7 +431,6 @@ hosts = Table(
     Column("own_limits", Boolean, nullable=False, server_default=false()),
     Column("failures", Float, nullable=False, server_default=text("0")),
 )
-
 
 shown = Table(
     "shown",

@@ -14,7 +14,7 @@ _items, _sources = tables.items, tables.sources
 _FEED_ITEMS = tables.view(
     "feed_items",
     "id title date categories tags keywords description external_url source_feed feed_category authors published_categories "
-    "language image body feed_html word_count state state_reason extractor date_raw date_source first_seen_at last_seen_at "
+    "language image body body_html feed_html word_count state state_reason extractor date_raw date_source first_seen_at last_seen_at "
     "changed_at next_visit_at discovered_by sightings revisions cluster_id",
     **dict.fromkeys(("date", "first_seen_at", "last_seen_at", "changed_at", "next_visit_at"), tables.UTCTime),
     **dict.fromkeys(("categories", "tags", "keywords", "authors", "published_categories"), tables.Json),

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select, update
 
 from aggregator import errors, model
-from aggregator.store import boilerplate, changes, matches, neighbours, pages, revisions, tables, tags
+from aggregator.store import boilerplate, changes, matches, neighbours, pages, revisions, tables, tags, walls
 
 _items = tables.items
 
@@ -114,7 +114,7 @@ def item(
     became = became or changes.Standing()
     same = (
         "id url title source_id source state state_reason first_seen_at lease_owner summary content language image published_at date_source attempts "
-        "text text_hash whole_hash extractor cluster_id boilerplate"
+        "text text_hash whole_hash extractor cluster_id boilerplate html"
     ).split()
     return model.Item(
         **{key: row[key] for key in same},
@@ -168,6 +168,7 @@ def settle_all(conn: Connection, made: Sequence[model.Visit]) -> list[model.Harv
     boilerplate.take_turns(conn, {visit.item.source_id for visit, _ in drafts})
     for visit, draft in sorted(drafts, key=lambda one: one[0].item.id):
         boilerplate.learn(conn, visit.item, draft, visit.at)
+        walls.learn(conn, visit.item, draft, visit.at)
     clusters = matches.place(conn, arrivals, anew=anew)
     reports = (told[visit.item.id] for visit in made)
     return [replace(report, cluster_id=clusters.get(report.item_id, report.cluster_id)) for report in reports]
@@ -213,7 +214,7 @@ def settle_one(conn: Connection, visit: model.Visit) -> tuple[model.HarvestRepor
     judged = revisions.Judged()
     if draft is not None:
         judged = revisions.of_visit(conn, visit, draft)
-        values |= _texts(visit, draft, text=not judged.alone)
+        values |= _texts(visit, draft, text=not judged.alone) | {"canonical_url": visit.canonical}
         values["state_reason"] = visit.reason or judged.said
     if visit.fate is not None:
         changes.tell_fate(conn, item.id, visit.fate, visit.at)
@@ -268,7 +269,7 @@ def _settling(keys: tuple[str, ...]) -> Update:
 def _texts(visit: model.Visit, draft: model.Draft, *, text: bool) -> dict[str, Any]:
     """What a draft brings: its `text`, unless that is left alone, and what the feed left out."""
     item = visit.item
-    names = ("text", "text_hash", "word_count", "boilerplate", "extractor") if text else ()
+    names = ("text", "html", "text_hash", "word_count", "boilerplate", "extractor") if text else ()
     values: dict[str, Any] = {name: getattr(draft, name) for name in names}
     if text:
         values["whole_hash"] = _whole_hash(draft)

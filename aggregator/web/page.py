@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aggregator import __version__, config, errors, metrics
+from aggregator import __version__, config, errors, markup, metrics
 from aggregator.store import db, health, items, search, trail
 from aggregator.web import callback
 
@@ -87,6 +87,8 @@ class _Page:
             lstrip_blocks=True,
         )
         self._templates.filters["when"] = lambda at: at.strftime("%Y-%m-%d %H:%M") if at else "–"
+        # It was cleaned before it was stored, but nobody else's hand in the database shall reach a browser.
+        self._templates.filters["article"] = markup.article
         self._templates.filters["link"] = lambda url: url if urlsplit(url or "").scheme in ("http", "https") else None
 
     def home(self, request: Request) -> Response:

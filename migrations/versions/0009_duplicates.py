@@ -14,7 +14,6 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("items", sa.Column("whole_hash", sa.Text()))
     op.execute("UPDATE items SET whole_hash = text_hash")
-    op.drop_index("ix_items_text_hash", "items")
     op.create_index("ix_items_whole_hash", "items", ["whole_hash"], unique=False)
     op.add_column("items", sa.Column("tokens", sa.Integer()))
     op.add_column("items", sa.Column("algo", sa.Integer()))
