@@ -143,6 +143,11 @@ class Neighbourhood:
             self.merged[gone] = into
             self._move(self.members.pop(gone), into)
 
+    def group(self, item_id: int) -> tuple[bool, int]:
+        """The cluster of an item, or itself; itself, too, where nobody needed to know it."""
+        known = self.known.get(item_id)
+        return known.group if known is not None else (False, item_id)
+
     def part_of(self, cluster: int) -> int:
         """The cluster that this one belongs to by now: itself, unless it was merged."""
         while cluster in self.merged:
@@ -157,29 +162,52 @@ class Neighbourhood:
             self.members.setdefault(cluster, set()).add(item_id)
 
 
+def worth_knowing(newcomer: Newcomer, around: Neighbourhood) -> set[int]:
+    """The items of whose hashes `newcomer` has so many that more is to be learned of them. Those that share a single one with a text of
+    some length, and that one with many others, are most of all in a large corpus and related to it never."""
+    text, single, found = newcomer.subject.text, set[int](), set[int]()
+    short = _is_enough(1, text.tokens, text)
+    for one in text.asked:
+        holders = around.postings.get(one, ())
+        if short or len(holders) <= _TELLING:
+            found.update(holders)
+        else:
+            found.update(single.intersection(holders))
+            single.update(holders)
+    return found
+
+
 def candidates(newcomer: Newcomer, around: Neighbourhood) -> list[int]:
-    """The items that `newcomer` is to be compared with, the likeliest first."""
+    """The items that `newcomer` is to be compared with, the likeliest first, as far as they are known."""
     text = newcomer.subject.text
     hits: dict[int, int] = {}
     telling: dict[int, int] = {}
     for one in text.asked:
         holders = around.postings.get(one, ())
         # So many items are in no more clusters; most hashes have none.
-        tells = len(holders) <= _TELLING or len({around.known[holder].group for holder in holders}) <= _TELLING
+        tells = len(holders) <= _TELLING or len({around.group(holder) for holder in holders}) <= _TELLING
         for holder in holders:
             hits[holder] = hits.get(holder, 0) + 1
             telling[holder] = telling.get(holder, 0) + tells
     hits.pop(newcomer.item_id, None)
     ranked = []
     for item_id, count in hits.items():
-        if count >= _HITS and telling[item_id] < _TELLING_SHARE * count:
+        if item_id not in around.known or (count >= _HITS and telling[item_id] < _TELLING_SHARE * count):
             continue
         size = around.known[item_id].tokens
-        expected = fingerprint.expected(size, min(text.tokens, size), dense=text.dense)
-        if expected >= _EXPECTED and count < _ENOUGH * expected:
-            continue
-        ranked.append((-count, -count / max(expected, 1.0), item_id))
+        if _is_enough(count, size, text):
+            ranked.append((-count, -count / max(_expected(size, text), 1.0), item_id))
     return [item_id for _, _, item_id in sorted(ranked)[:MOST_COMPARED]]
+
+
+def _expected(size: int, text: fingerprint.Text) -> float:
+    return fingerprint.expected(size, min(text.tokens, size), dense=text.dense)
+
+
+def _is_enough(hits: int, size: int, text: fingerprint.Text) -> bool:
+    """Whether a text of so many tokens may have something to do with this one, of whose hashes it has stored so many."""
+    expected = _expected(size, text)
+    return expected < _EXPECTED or hits >= _ENOUGH * expected
 
 
 def place(newcomer: Newcomer, around: Neighbourhood) -> Placed:

@@ -96,7 +96,8 @@ def around(
         for row in conn.execute(holding.where(tables.among(conn, _fingerprints.c.hash, asked))):
             if row.item_id not in mine:
                 found.postings.setdefault(row.hash, []).append(row.item_id)
-    holders = {item_id for held in found.postings.values() for item_id in held}
+    holders = {item_id for one in those for item_id in placement.worth_knowing(one, found)}
+    holders |= {item_id for one in hashes for item_id in found.postings.get(one, ())}
     for known in _known(conn, holders, {one.text_hash for one in those}):
         if known.item_id not in mine:
             found.add(known)
