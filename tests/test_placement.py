@@ -187,3 +187,13 @@ def test_a_subject_without_text_is_related_to_nothing() -> None:
     nothing = Newcomer(item_id=1, text_hash="0" * 32, subject=Subject(text=fingerprint.read([])))
 
     assert stream([nothing, nothing])[1][0].joins == ()
+
+
+def test_of_items_that_share_a_single_common_hash_nothing_is_asked() -> None:
+    article, notice = newcomer(99, FIRST), newcomer(98, " ".join(FIRST.split()[:50]))
+    common, rare = article.subject.text.asked[:2]
+    around = Neighbourhood(postings={common: list(range(1, 21)), rare: [5, 30]})
+    around.postings |= {one: list(range(1, 21)) for one in notice.subject.text.asked[:1]}
+
+    assert placement.worth_knowing(article, around) == {5, 30}
+    assert placement.worth_knowing(notice, around) >= set(range(1, 21))
