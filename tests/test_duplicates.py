@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from aggregator import model
 from aggregator.cli import cli
-from aggregator.dedup import fingerprint
+from aggregator.dedup import fingerprint, placement
 from aggregator.store import db, matches, tables, visits
 from tests import make
 from tests.test_comparison import prose
@@ -266,7 +266,7 @@ def test_what_many_stand_under_is_remembered_for_so_many_only(store: db.Store) -
 
     with store.read() as conn:
         held = select(func.count()).select_from(tables.fingerprints).group_by(tables.fingerprints.c.hash)
-        assert max(conn.execute(held).scalars()) == 64
+        assert max(conn.execute(held).scalars()) == placement.MOST_POSTINGS
 
 
 def test_no_more_questions_are_asked_for_many_texts_than_for_one(store: db.Store) -> None:

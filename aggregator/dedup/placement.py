@@ -13,9 +13,11 @@ from aggregator.dedup.comparison import Relation, Subject, Verdict
 # So many texts are compared with a new one, those first that share most with it.
 MOST_COMPARED = 24
 # So many items are remembered for one hash: more would make each question longer and no answer better.
-MOST_POSTINGS = 64
+MOST_POSTINGS = 24
 # A hash that is in more clusters than this is a footer's, a template's or a quotation's, and tells nothing.
 _TELLING = 8
+# A hash of so few is worth a look at each of them.
+_RARE = 2
 # What two texts share tells too little if, of so many hashes, only such a share does.
 _HITS, _TELLING_SHARE = 3, 0.34
 # Of two texts of which one is in the other so many common hashes are to be expected; those that have far fewer are not compared.
@@ -169,7 +171,7 @@ def worth_knowing(newcomer: Newcomer, around: Neighbourhood) -> set[int]:
     short = _is_enough(1, text.tokens, text)
     for one in text.asked:
         holders = around.postings.get(one, ())
-        if short or len(holders) <= _TELLING:
+        if short or len(holders) <= _RARE:
             found.update(holders)
         else:
             found.update(single.intersection(holders))
