@@ -443,6 +443,8 @@ def _facts(row: Mapping[str, Any], parts: Mapping[str, Sequence[Mapping[str, Any
         "tags": ", ".join(topics),
         "keywords": ", ".join(row["keywords"]),
         "copies": "; ".join(f"{one['source']}: {one['url']} ({one['id']})" for one in parts["copies"]),
+        "contains": "; ".join(_related(row["id"], parts["related"], whole=True)),
+        "part of": "; ".join(_related(row["id"], parts["related"], whole=False)),
         "revisions": "; ".join(
             f"{terminal.when(one['at'])} {one['origin']} +{one['added']} -{one['removed']} words"
             for one in parts["revisions"]
@@ -452,6 +454,15 @@ def _facts(row: Mapping[str, Any], parts: Mapping[str, Sequence[Mapping[str, Any
     for name, value in facts.items():
         if value not in (None, ""):
             out.print(f"[bold]{name:>10}[/bold]  {escape(str(value))}", highlight=False, soft_wrap=True)
+
+
+def _related(item_id: int, related: Sequence[Mapping[str, Any]], *, whole: bool) -> Iterator[str]:
+    """The parts of an item, or the pages that it is part of."""
+    for one in related:
+        ours, other = ("first", "second") if one["first_id"] == item_id else ("second", "first")
+        in_other, in_ours = (one["kept"], one["taken"]) if ours == "first" else (one["taken"], one["kept"])
+        if one["relation"] == "contains" and (in_ours > in_other) == whole:
+            yield f"{one[f'{other}_source']}: {one[f'{other}_url']} ({one[f'{other}_id']})"
 
 
 # --------------------------------------------------------------------------------------------------------- database

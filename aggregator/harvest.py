@@ -298,16 +298,15 @@ def _read(
 
 
 def canonical(item: model.Item, made: model.Draft | None, page_url: str | None) -> str | None:
-    """The other address that the page gives for its own, if it may be an article's: not where it only says again where the page is, nor
-    one of another site, nor a front page or a section, which broken templates name on every page."""
+    """The other address that the page gives for its own, or for where its article comes from, if it may be an article's: not where it only
+    says again where the page is, nor a front page or a section, which broken templates name on every page."""
     told = made.canonical if made else None
     if not told or not page_url or len(told) > _LONGEST_URL:
         return None
     key, here = identity.url_key(told), identity.url_key(page_url)
     if key in (here, identity.url_key(item.url or "")) or here.startswith(f"{key}/") or "/" not in key:
         return None
-    sites = [manners.registered_domain(one.partition("/")[0]) for one in (key, here)]
-    return told if sites[0] is not None and sites[0] == sites[1] else None
+    return told if manners.registered_domain(key.partition("/")[0]) is not None else None
 
 
 def _failed(item: model.Item, error: errors.AggregatorError, made: model.Draft | None, now: datetime) -> model.Visit:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from aggregator.dedup import fingerprint, placement
 from aggregator.dedup.comparison import Relation, Subject
@@ -171,6 +172,36 @@ def test_the_earliest_published_stands_for_its_cluster_then_the_first_seen_then_
     assert placement.representative([member(1, 2), member(2, 1, 9), member(3, 3)]) == 2
     assert placement.representative([member(1, 1, 2), member(2, 1, 1)]) == 2
     assert placement.representative([member(1, key="b"), member(2, key="a")]) == 2
+
+
+def test_the_outlet_that_the_others_name_stands_for_its_cluster_however_late_its_feed_was() -> None:
+    def member(item_id: int, source: str, **told: Any) -> Member:
+        at = T0 + item_id * timedelta(hours=1)
+        return Member(item_id=item_id, published_at=at, first_seen_at=at, url_key=f"k{item_id}", source=source, **told)
+
+    early, wire, late = "Early Bird", "Climate Home News", "Last Minute"
+    by_link = [member(1, early, canonical="k2"), member(2, wire), member(3, late)]
+    by_credit = [member(1, early, credits="The post X appeared first on Climate Home News."), member(2, wire)]
+    by_itself = [member(1, early), member(2, wire, credits="Climate Home News")]
+    elsewhere = [member(1, early, canonical="k9"), member(2, wire)]
+    both = [member(1, early, canonical="k3", credits=wire), member(2, wire), member(3, late)]
+
+    assert placement.representative(by_link) == 2
+    assert placement.representative(by_credit) == 2
+    assert placement.representative(by_itself) == 1
+    assert placement.representative(elsewhere) == 1
+    assert placement.representative(both) == 3
+
+
+def test_a_name_within_a_word_or_of_three_letters_is_no_credit() -> None:
+    def member(item_id: int, source: str, told: str = "") -> Member:
+        at = T0 + item_id * timedelta(hours=1)
+        return Member(
+            item_id=item_id, published_at=at, first_seen_at=at, url_key=f"k{item_id}", source=source, credits=told
+        )
+
+    assert placement.representative([member(1, "Early Bird", "Voxels, Gristle"), member(2, "Grist")]) == 1
+    assert placement.representative([member(1, "Early Bird", "by Vox"), member(2, "Vox")]) == 1
 
 
 def test_titles_of_few_words_name_no_story_and_the_order_of_the_words_does_not_matter() -> None:

@@ -3,6 +3,8 @@
 Pure. What is known is a `Neighbourhood`: whoever keeps the texts brings what may matter, and writes down what came of it.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -29,22 +31,49 @@ _COVERED = 0.9
 _ROOM, _FURTHER, _FURTHER_SHARE, _FURTHER_UNDER_ONE_TITLE = 0.8, 60, 0.08, 0.25
 # Two articles have no more than this in common.
 _OVERLAP = 0.2
+# A shorter name of an outlet may stand in a credit by chance; and where there is one outlet only nobody copies another.
+_NAME, _BOTH = 4, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """An item of a cluster, as far as it matters for which of them is shown."""
+    """An item of a cluster, as far as it matters for which of them is shown. `canonical` is the URL key of the address that its page gives
+    for its own, `credits` is where it may name who had it first: its authors, and what was cut from its text."""
 
     item_id: int
     published_at: datetime
     first_seen_at: datetime
     url_key: str
+    source: str = ""
+    canonical: str | None = None
+    credits: str = ""
 
 
 def representative(members: Iterable[Member]) -> int:
-    """The member that stands for its cluster: the earliest published, then the first seen, then by its key, which does not depend on
-    the order of arrival."""
-    return min(members, key=lambda one: (one.published_at, one.first_seen_at, one.url_key)).item_id
+    """The member that stands for its cluster: the one that most of the others give for theirs; the one whose outlet most of them credit;
+    the earliest published, then the first seen, then by its key, which does not depend on the order of arrival."""
+    everyone = list(members)
+    told = Counter(one.canonical for one in everyone if one.canonical not in (None, one.url_key))
+    credited = _credited(everyone)
+
+    def rank(one: Member) -> tuple[int, int, datetime, datetime, str]:
+        return -told[one.url_key], -credited[one.source], one.published_at, one.first_seen_at, one.url_key
+
+    return min(everyone, key=rank).item_id
+
+
+def _credited(members: Sequence[Member]) -> Counter[str]:
+    """How many of them, of other outlets, name each outlet."""
+    names = {one.source for one in members if len(one.source) >= _NAME}
+    if len(names) < _BOTH:
+        return Counter()
+    named = {name: re.compile(rf"(?<!\w){re.escape(name.casefold())}(?!\w)") for name in names}
+    return Counter(
+        name
+        for one in members
+        for name, pattern in named.items()
+        if name != one.source and pattern.search(one.credits.casefold())
+    )
 
 
 @dataclass(slots=True, kw_only=True)

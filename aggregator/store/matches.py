@@ -17,6 +17,7 @@ from aggregator import errors
 from aggregator.dedup import fingerprint, placement
 from aggregator.dedup.comparison import Relation
 from aggregator.dedup.placement import Link, Neighbourhood, Newcomer, Placed
+from aggregator.feed import identity
 from aggregator.store import changes, neighbours, tables
 from aggregator.store.neighbours import Arrival
 
@@ -30,6 +31,8 @@ _MOST_LINKED = 100
 # The members of a cluster are placed again when one of them leaves or changes, for it may have held them together. Those of larger ones
 # stay, and one of them is to be found in its place.
 _SMALL = 50
+# So much of what was cut from a text is looked through.
+_CREDITS = 1_000
 
 # Built once: to put a statement together takes longer than to run it.
 _LOCK = select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger)))
@@ -197,7 +200,18 @@ def _members(conn: Connection, clusters: Collection[int]) -> dict[int, tuple[int
     """The items of these clusters, each with its cluster."""
     if not clusters:
         return {}
-    columns = (_items.c.id, _items.c.cluster_id, _items.c.published_at, _items.c.first_seen_at, _items.c.url_key)
+    same = [_items.c[name] for name in ("published_at", "first_seen_at", "url_key")]
+    # Who had it first is told at the beginning of what was cut, or among the authors.
+    apart = func.substr(_items.c.boilerplate, 1, _CREDITS).label("apart")
+    columns = (
+        _items.c.id,
+        _items.c.cluster_id,
+        *same,
+        _items.c.canonical_url,
+        _items.c.authors,
+        apart,
+        tables.sources.c.name,
+    )
     theirs = tables.among(conn, _items.c.cluster_id, sorted(clusters))
     return {
         row.id: (
@@ -207,9 +221,12 @@ def _members(conn: Connection, clusters: Collection[int]) -> dict[int, tuple[int
                 published_at=row.published_at,
                 first_seen_at=row.first_seen_at,
                 url_key=row.url_key,
+                source=row.name,
+                canonical=identity.url_key(row.canonical_url) if row.canonical_url else None,
+                credits="\n".join([*row.authors, row.apart or ""]),
             ),
         )
-        for row in conn.execute(select(*columns).where(theirs).order_by(_items.c.id))
+        for row in conn.execute(select(*columns).join_from(_items, tables.sources).where(theirs).order_by(_items.c.id))
     }
 
 

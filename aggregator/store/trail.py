@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, select
+from sqlalchemy import Connection, RowMapping, Select, or_, select
 
 from aggregator import errors
 from aggregator.feed import identity
@@ -18,6 +18,12 @@ _FEED_ITEMS = tables.view(
     "changed_at next_visit_at discovered_by sightings revisions cluster_id",
     **dict.fromkeys(("date", "first_seen_at", "last_seen_at", "changed_at", "next_visit_at"), tables.UTCTime),
     **dict.fromkeys(("categories", "tags", "keywords", "authors", "published_categories"), tables.Json),
+)
+
+
+_COPIES = tables.view(
+    "copies",
+    "first_id first_source first_url second_id second_source second_url hours_later relation kept taken",
 )
 
 
@@ -38,7 +44,8 @@ def item(conn: Connection, item_id: int) -> RowMapping:
 
 
 def parts(conn: Connection, item_id: int) -> Mapping[str, Sequence[RowMapping]]:
-    """What hangs on an item: `sightings`, `copies` (the other members of its cluster), `revisions`, `tags`, `enclosures`."""
+    """What hangs on an item: `sightings`, `copies` (the other members of its cluster), `related` (the rows of the view `copies`),
+    `revisions`, `tags`, `enclosures`."""
     seen, tags, kept = tables.sightings, tables.item_tags, tables.enclosures
     history = tables.revisions
     cluster = select(_items.c.cluster_id).where(_items.c.id == item_id).scalar_subquery()
@@ -50,6 +57,9 @@ def parts(conn: Connection, item_id: int) -> Mapping[str, Sequence[RowMapping]]:
         .where(seen.c.item_id == item_id)
         .order_by(seen.c.first_seen_at, _sources.c.id),
         "copies": select(*told).join_from(_items, _sources).where(others).order_by(_items.c.published_at, _items.c.id),
+        "related": select(_COPIES)
+        .where(or_(_COPIES.c.first_id == item_id, _COPIES.c.second_id == item_id))
+        .order_by(_COPIES.c.first_id, _COPIES.c.second_id),
         "revisions": select(history.c.at, history.c.origin, history.c.title, history.c.added, history.c.removed)
         .where(history.c.item_id == item_id)
         .order_by(history.c.at, history.c.id),

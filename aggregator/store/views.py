@@ -68,6 +68,22 @@ SELECT i.id, i.title, i.published_at, i.url, s.name AS source, i.language, i.sum
  WHERE i.cluster_id IS NULL OR c.item_id = i.id"""
 
 
+def _copies(s: dict[str, str]) -> str:
+    pairs = """SELECT m.relation, m.method, m.at, m.item_id AS first_id, m.other_id AS second_id, m.coverage AS kept, m.other_coverage AS taken
+      FROM matches m
+    UNION ALL
+    SELECT m.relation, m.method, m.at, m.other_id, m.item_id, m.other_coverage, m.coverage FROM matches m"""
+    earlier = "(a.published_at < b.published_at OR (a.published_at = b.published_at AND a.id < b.id))"
+    return f"""
+SELECT p.first_id, f.name AS first_source, a.url AS first_url, a.published_at AS first_published_at,
+       p.second_id, t.name AS second_source, b.url AS second_url, b.published_at AS second_published_at,
+       {s["hours"].format("a.published_at", "b.published_at")} AS hours_later, p.relation, p.kept, p.taken, p.method, p.at
+  FROM ({pairs}) p
+  JOIN items a ON a.id = p.first_id JOIN sources f ON f.id = a.source_id
+  JOIN items b ON b.id = p.second_id JOIN sources t ON t.id = b.source_id
+ WHERE {earlier}"""
+
+
 def _source_health(s: dict[str, str]) -> str:
     return f"""
 SELECT s.id, s.name, s.url, s.feed_url, s.category, s.state, s.error_code, s.error AS reason, s.failures,
@@ -140,6 +156,7 @@ SELECT i.id AS item_id, {s["document"]} AS document, i.title, i.url, i.published
 VIEWS = {
     "feed_items": _feed_items,
     "unique_items": _unique_items,
+    "copies": _copies,
     "source_health": _source_health,
     "coverage": _coverage,
     "item_history": _item_history,
