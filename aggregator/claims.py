@@ -6,9 +6,11 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lxml import html
+if TYPE_CHECKING:
+    # 5 MB, which only the workers need.
+    from lxml import html
 
 # Larger scripts are data of the site. Whole articles of 30 kB have been seen, with their comments ten times that.
 _MOST_SCRIPT = 500_000
@@ -43,7 +45,7 @@ class Claims:
     canonical: str = ""
 
 
-def read(tree: html.HtmlElement) -> Claims:
+def read(tree: "html.HtmlElement") -> Claims:
     """The claims of a whole page."""
     told = _metas(tree)
     linked = list(_linked(tree))
@@ -131,7 +133,7 @@ def heads(claims: Claims) -> frozenset[str]:
 # ------------------------------------------------------------------------------------------------------------- sources
 
 
-def _metas(tree: html.HtmlElement) -> dict[str, list[str]]:
+def _metas(tree: "html.HtmlElement") -> dict[str, list[str]]:
     told: dict[str, list[str]] = {}
     for element in tree.iter("meta", "time"):
         content = element.get("content") or (element.get("datetime") if element.get("itemprop") else None)
@@ -141,7 +143,7 @@ def _metas(tree: html.HtmlElement) -> dict[str, list[str]]:
     return told
 
 
-def _canonical(tree: html.HtmlElement) -> str:
+def _canonical(tree: "html.HtmlElement") -> str:
     """The address that the page gives for its own; a page that gives several gives none."""
     links = (link for link in tree.iter("link") if "canonical" in (link.get("rel") or "").lower().split())
     given = {(link.get("href") or "").strip() for link in links}
@@ -152,7 +154,7 @@ def _of(told: dict[str, list[str]], names: Sequence[str]) -> list[str]:
     return [text for name in names for text in told.get(name, ()) if text]
 
 
-def _shown(tree: html.HtmlElement, tag: str, most: int) -> list[str]:
+def _shown(tree: "html.HtmlElement", tag: str, most: int) -> list[str]:
     found = []
     for element in tree.iter(tag):
         found.append(str(element.text_content()))
@@ -161,7 +163,7 @@ def _shown(tree: html.HtmlElement, tag: str, most: int) -> list[str]:
     return found
 
 
-def _linked(tree: html.HtmlElement) -> Iterator[dict[str, Any]]:
+def _linked(tree: "html.HtmlElement") -> Iterator[dict[str, Any]]:
     """All objects of the page's JSON-LD (schema.org)."""
     left = _MOST_SCRIPT
     for script in tree.iter("script"):

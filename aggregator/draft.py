@@ -4,7 +4,7 @@ what a page holds."""
 from dataclasses import replace
 from datetime import datetime
 
-from aggregator import announced, boilerplate, config, errors, gate, markup, model, tagging
+from aggregator import announced, boilerplate, config, errors, markup, model, tagging
 from aggregator.dedup import fingerprint
 from aggregator.feed import text as feed_text
 
@@ -161,6 +161,9 @@ def _is_wall(job: model.DraftJob, title: str, text: str, extractor: str | None) 
 
 
 def _walled(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
+    # Imported where it is used, as above.
+    from aggregator import gate
+
     found = gate.verdict("same")
     own = feed_text.from_feed(job.content, job.summary)
     return replace(_finish(job, taxonomy, own, found.state, found.said), failure=found.code)

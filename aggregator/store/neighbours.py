@@ -15,8 +15,8 @@ from aggregator.store import tables
 
 _items, _fingerprints = tables.items, tables.fingerprints
 
-# Texts that were read lately, by their hashes: what comes in is compared with what came in just before. 8 bytes a token, so 16 MB at most.
-_TOKENS = 2_000_000
+# Texts that were read lately, by their hashes: what comes in is compared with what came in just before. 8 bytes a token, so 4 MB at most.
+_TOKENS = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
