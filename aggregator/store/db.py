@@ -221,7 +221,10 @@ def _sqlite(url: URL) -> sqlalchemy.Engine:
             "database: SQLite needs a file, as in sqlite:///data/aggregator.db", code="database_url"
         )
     connect_args = {"check_same_thread": False, "timeout": 30}
-    engine = sqlalchemy.create_engine(url, connect_args=connect_args, insertmanyvalues_page_size=_ROWS)
+    # The connection that was used last is taken first: each has pages of its own in memory, and few are at work at a time.
+    engine = sqlalchemy.create_engine(
+        url, connect_args=connect_args, insertmanyvalues_page_size=_ROWS, pool_use_lifo=True
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -244,6 +247,7 @@ def _postgres(url: URL) -> sqlalchemy.Engine:
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=10,
+        pool_use_lifo=True,
         insertmanyvalues_page_size=_ROWS,
         connect_args={"connect_timeout": 10, "options": "-c timezone=UTC -c statement_timeout=600000"},
     )

@@ -33,7 +33,7 @@ _MOST_OF_A_DATE = 50
 # Reasons are counted by what they have in common.
 _WORDS = re.compile(r"\bonly \d+ words?")
 # Rows take several times the room of what they are made of: so many are made, and sent, at a time.
-_AT_ONCE = 1_000
+_AT_ONCE = 400
 
 
 # ------------------------------------------------------------------------------------------------------- knowing

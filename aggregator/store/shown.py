@@ -1,10 +1,10 @@
 """What each source's last document showed, so that the next one is read only where it differs; and when items were last seen."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import JSON, BigInteger, Column, Connection, Insert, Update, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,6 +19,10 @@ _shown, _items, _sightings = tables.shown, tables.items, tables.sightings
 # to rewrite all of them at every poll would be most of what a quiet source costs.
 _TOUCH_AGAIN = timedelta(days=1)
 
+T = TypeVar("T")
+
+# Rows take several times the room of what they are made of: so many are made, and sent, at a time.
+_AT_ONCE = 500
 # A source, an item, and when the one showed the other.
 Touched = tuple[int, int, datetime]
 
@@ -136,13 +140,18 @@ def touch(conn: Connection, touched: Iterable[Touched]) -> None:
     """These sources showed these items at those moments; others may have shown them since."""
     # In order of time: of several moments the last holds.
     ordered = sorted(touched, key=lambda one: one[2])
-    of_pairs = {(source, item): at for source, item, at in ordered}
-    of_items = {item: at for _, item, at in ordered}
-    pairs = [{"source": source, "item": item, "at": at} for (source, item), at in sorted(of_pairs.items())]
-    alone = [{"item": item, "at": at} for item, at in sorted(of_items.items())]
-    for statement, rows in zip(_TOUCH[conn.dialect.name], (pairs, alone), strict=True):
-        if rows:
-            conn.execute(statement, _given(conn, rows))
+    pairs = sorted({(source, item): at for source, item, at in ordered}.items())
+    alone = sorted({item: at for _, item, at in ordered}.items())
+    of_pairs, of_items = _TOUCH[conn.dialect.name]
+    for part in _parts(pairs):
+        conn.execute(of_pairs, _given(conn, [{"source": key[0], "item": key[1], "at": at} for key, at in part]))
+    for those in _parts(alone):
+        conn.execute(of_items, _given(conn, [{"item": key, "at": at} for key, at in those]))
+
+
+def _parts(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), _AT_ONCE):
+        yield rows[start : start + _AT_ONCE]
 
 
 def _given(conn: Connection, rows: Sequence[dict[str, Any]]) -> Any:
