@@ -22,7 +22,7 @@ class Batch(Generic[T, R]):
     before the commit. `gather` is how many seconds it waits for more."""
 
     def __init__(
-        self, write: Callable[[Sequence[T]], Sequence[R]], *, most: int | None = None, gather: float = _GATHER
+        self, write: Callable[[Sequence[T]], Sequence[R]], *, most: int | None = None, gather: float | None = None
     ) -> None:
         self._write, self._most, self._gather = write, most, gather
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
@@ -43,7 +43,7 @@ class Batch(Generic[T, R]):
 
     async def _flush(self) -> None:
         while self._waiting:
-            await asyncio.sleep(self._gather)
+            await asyncio.sleep(_GATHER if self._gather is None else self._gather)
             batch = self._waiting[: self._most]
             del self._waiting[: len(batch)]
             came = await self._written([result for result, _ in batch])
