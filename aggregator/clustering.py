@@ -1,9 +1,9 @@
 """Duplicates on the command line: items placed again by the present rules."""
 
+from contextlib import closing, suppress
 from typing import Annotated
 
 import typer
-from rich.progress import TimeRemainingColumn
 
 from aggregator import recluster, reextract, terminal
 from aggregator.dedup import fingerprint
@@ -27,27 +27,18 @@ def place_again(
     """
     settings = terminal.settings(config_file)
     choice = reextract.chosen(settings, source or (), state=state, since=terminal.from_day(since), extractor=None)
-    store = terminal.existing(settings)
-    done = 0
+    placed: list[int] = []
     busy: int | None = None
-    try:
+    store = terminal.existing(settings)
+    with closing(store), suppress(KeyboardInterrupt), terminal.counting("items") as (of, advance):
+
+        def on_placed(count: int) -> None:
+            placed.append(count)
+            advance(count)
+
         store.require_schema()
-        with terminal.progress(TimeRemainingColumn()) as bar:
-            task = bar.add_task("items", total=None)
-
-            def on_placed(count: int) -> None:
-                nonlocal done
-                done += count
-                bar.update(task, advance=count)
-
-            reclusterer = recluster.Reclusterer(
-                store=store, begun=lambda one: bar.update(task, total=one.total), observe=on_placed
-            )
-            busy = reclusterer.run(choice, everything=everything)
-    except KeyboardInterrupt:
-        busy = None
-    finally:
-        store.close()
+        busy = recluster.Reclusterer(store=store, begun=of, observe=on_placed).run(choice, everything=everything)
+    done = sum(placed)
     if as_json:
         terminal.as_json({"algo": fingerprint.ALGO, "finished": busy is not None, "placed": done, "busy": busy or 0})
     else:

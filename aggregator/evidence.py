@@ -11,7 +11,6 @@ from typing import Annotated, BinaryIO
 
 import typer
 from rich.markup import escape
-from rich.progress import TimeRemainingColumn
 
 from aggregator import __version__, config, daemon, errors, reextract, terminal
 from aggregator.store import db, pages
@@ -68,16 +67,15 @@ def _reread(
     """What was begun and done, and how many items were busy (None if it was stopped), with a progress bar."""
     begun: list[reextract.Begun] = []
     done: list[reextract.Reread] = []
-    with terminal.progress(TimeRemainingColumn()) as bar:
-        task = bar.add_task("pages", total=None)
+    with terminal.counting("pages") as (of, advance):
 
         def on_begun(one: reextract.Begun) -> None:
             begun.append(one)
-            bar.update(task, total=one.total)
+            of(one.total)
 
         def on_reread(one: reextract.Reread) -> None:
             done.append(one)
-            bar.update(task, advance=1)
+            advance(1)
 
         busy = daemon.reread(settings, choice, on_begun, on_reread, everything=everything)
     return begun, done, busy
@@ -145,9 +143,9 @@ def _write_warc(
 
 
 def _copies(store: db.Store, choice: pages.Choice) -> Iterator[pages.Copy]:
-    with terminal.progress(TimeRemainingColumn()) as bar:
+    with terminal.counting("pages") as (of, advance):
         with store.read() as conn:
-            task = bar.add_task("pages", total=pages.count(conn, choice))
+            of(pages.count(conn, choice))
         after = 0
         while True:
             # Short transactions: a long one would keep SQLite's log from being shortened.
@@ -156,7 +154,7 @@ def _copies(store: db.Store, choice: pages.Choice) -> Iterator[pages.Copy]:
             if not found:
                 return
             yield from found
-            bar.update(task, advance=len(found))
+            advance(len(found))
             after = found[-1].id
 
 

@@ -43,19 +43,13 @@ class Intake:
         """What `write` returns, once it is committed; it may be called again. Raises StoreError."""
         return self._store.commit(write, tries=_CONFLICTS)
 
-    def entries(
-        self, conn: Connection, source: model.Source, feed: model.ParsedFeed, now: datetime, *, whole: bool = True
-    ) -> model.Decision:
-        """Decide what the entries of `feed` are, and write that. `whole`: whether the document is all that the feed has."""
-        arrival = Arrival(source=source, feed=feed, at=now)
-        if whole:
-            (decision,) = self.entries_of(conn, [arrival])
-            return decision
+    def pushed(self, conn: Connection, arrival: Arrival) -> model.Decision:
+        """Decide what the entries of a document are that may be only a part of its feed, and write that."""
         brought, _, _ = self._decide(conn, arrival, model.DiscoveredBy.PUSH)
-        items.write_all(conn, [brought])
+        items.write(conn, [brought])
         return brought.decision
 
-    def entries_of(self, conn: Connection, arrivals: Sequence[Arrival]) -> Sequence[model.Decision]:
+    def entries(self, conn: Connection, arrivals: Sequence[Arrival]) -> Sequence[model.Decision]:
         """The same for whole documents of several sources, with few statements: those that have nothing in common are written together."""
         decisions: list[model.Decision] = []
         while len(decisions) < len(arrivals):
@@ -91,12 +85,12 @@ class Intake:
         return items.Brought(source=source, decision=decision, at=arrival.at, by=by), looked, writes
 
     def _write(self, conn: Connection, arrivals: Sequence[Arrival], brought: Sequence[items.Brought]) -> None:
-        ids = items.write_all(conn, brought)
+        ids = items.write(conn, brought)
         documents = [
             known.Seen(source=one.source, feed=arrival.feed, decision=one.decision, at=one.at)
             for arrival, one in zip(arrivals, brought, strict=True)
         ]
-        known.remember_all(conn, documents, ids)
+        known.remember(conn, documents, ids)
         for one in documents:
             if (gap := overlap.missed(one.source, one.feed, one.decision, one.at)) is not None:
                 gaps.record(conn, one.source, gap, one.at, backfill=self._settings.poll.backfill_pages > 0)
@@ -110,7 +104,7 @@ class Intake:
         first_sights = tuple(seen for seen in decision.seen if seen.item.entry_hash is None)
         source = replace(source, language=source.language or feed.language)
         found = items.Brought(source=source, decision=replace(decision, seen=first_sights), at=now, by=by)
-        items.add_all(conn, [found])
+        items.add(conn, [found])
         return decision
 
     def recognised(self, conn: Connection, source: model.Source, feed: model.ParsedFeed) -> model.Decision:

@@ -284,7 +284,7 @@ class Poller:
             for polled, answer in answers
             if answer.feed is not None
         ]
-        decisions = iter(self._intake.entries_of(conn, arrivals))
+        decisions = iter(self._intake.entries(conn, arrivals))
         finished = [
             self._finished(conn, polled, answer, next(decisions) if answer.feed is not None else model.Decision())
             for polled, answer in answers

@@ -208,7 +208,7 @@ class Receiver:
         def write(conn: Connection) -> model.PollReport:
             decision = model.Decision()
             if isinstance(read, model.ParsedFeed):
-                decision = self._intake.entries(conn, source, read, now, whole=False)
+                decision = self._intake.pushed(conn, intake.Arrival(source=source, feed=read, at=now))
             due = self._due(source, delivery, read, now)
             report = _report(source, delivery, read, decision, now=now, took=took, due=due)
             sources.finish_all(conn, [sources.Finished(report=report, failures=source.failures)])

@@ -6,7 +6,6 @@ What it has not come to is there the next time: an item that the present rules h
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from aggregator import clock, config, draft, log
@@ -25,21 +24,14 @@ _SWEPT = 500
 _log = log.logger("recluster")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """What is to be done."""
-
-    total: int
-
-
 class Reclusterer:
-    """Places items again. `begun` is told before the first, `observe` of how many after each commit."""
+    """Places items again. `begun` is told how many there are before the first, `observe` how many were placed after each commit."""
 
     def __init__(
         self,
         *,
         store: db.Store,
-        begun: Callable[[Begun], None],
+        begun: Callable[[int], None],
         observe: Callable[[int], None],
         now: clock.Clock = clock.now,
     ) -> None:
@@ -52,7 +44,7 @@ class Reclusterer:
             self._mark(choice)
         with self._store.read() as conn:
             total = reclusters.count(conn, choice)
-        self._begun(Begun(total=total))
+        self._begun(total)
         after = busy = 0
         while items := self._due(choice, after):
             after = items[-1].item_id

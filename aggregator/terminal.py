@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,15 @@ import typer
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -114,6 +122,14 @@ def progress(last: ProgressColumn) -> Progress:
     """A bar on standard error that is gone when it is done; `last` is its last column."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, last, console=err, transient=True)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+    """Such a bar with the time that is left: to be told how many there are, and how many are done each time."""
+    with progress(TimeRemainingColumn()) as bar:
+        task = bar.add_task(what, total=None)
+        yield (lambda total: bar.update(task, total=total)), (lambda done: bar.update(task, advance=done))
 
 
 def from_day(day: datetime | None) -> datetime | None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import multiprocessing
 import socket
 import time
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import httpx2
+
+from bench import loopback
 
 # One in twenty, each in another way: (path, what it answers; None where nothing listens).
 _BROKEN: tuple[tuple[str, bytes | None], ...] = (
@@ -26,15 +27,8 @@ _BROKEN: tuple[tuple[str, bytes | None], ...] = (
 _UNCHANGED = b'HTTP/1.1 304 Not Modified\r\nETag: "v1"\r\n\r\n'
 
 
-class _Server(asyncio.Protocol):
+class _Server(loopback.Server):
     """HTTP as far as the benchmark needs it, in as little time as possible: it shares the machine with what is measured."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        # It listens on every address, for all of 127.0.0.0/8 is wanted, but talks to loopback only.
-        if not transport.get_extra_info("peername")[0].startswith("127."):
-            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         path = data.split(b" ", 2)[1].decode()
@@ -47,7 +41,7 @@ class _Server(asyncio.Protocol):
         if b'"v1"' in data:
             self._transport.write(_UNCHANGED)
             return
-        body = _feed(self._transport.get_extra_info("sockname")[0])
+        body = _feed(self.host)
         head = (
             f'HTTP/1.1 200 OK\r\nContent-Type: application/rss+xml\r\nETag: "v1"\r\nContent-Length: {len(body)}\r\n\r\n'
         )
@@ -63,9 +57,8 @@ def _feed(host: str) -> bytes:
 
 def _serve(told: Connection) -> None:
     async def forever() -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(_Server, "0.0.0.0", 0, backlog=4096)
-        told.send(server.sockets[0].getsockname()[1])
+        port, server = await loopback.listen(_Server)
+        told.send(port)
         await server.serve_forever()
 
     asyncio.run(forever())
@@ -74,14 +67,8 @@ def _serve(told: Connection) -> None:
 @contextmanager
 def server() -> Iterator[int]:
     """The port of a running server, in a process of its own."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
+    with loopback.serving(_serve) as (port, _):
+        yield port
 
 
 def host(n: int) -> str:

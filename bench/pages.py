@@ -15,8 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -25,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
-from bench import many, polls
+from bench import loopback, many, polls
 
 CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"
 PAGES = 1_500
@@ -93,20 +92,14 @@ def alone(bodies: Sequence[bytes]) -> Taken:
 # ---------------------------------------------------------------------------------------------------- the server
 
 
-class _Server(asyncio.Protocol):
+class _Server(loopback.Server):
     """The feeds of all hosts, and their pages, as they are: what trafilatura alone is handed has been unpacked, too."""
 
     answers: Mapping[str, tuple[str, bytes]] = {}
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        if not transport.get_extra_info("peername")[0].startswith("127."):
-            transport.abort()
-
     def data_received(self, data: bytes) -> None:
         path = data.split(b" ", 2)[1].decode()
-        found = self.answers.get(f"{self._transport.get_extra_info('sockname')[0]}{path}")
+        found = self.answers.get(f"{self.host}{path}")
         if found is None:
             self._transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
             return
@@ -117,9 +110,7 @@ class _Server(asyncio.Protocol):
 
 def _serve(told: Connection, bodies: list[bytes]) -> None:
     async def forever() -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(_Server, "0.0.0.0", 0, backlog=4096)
-        port = server.sockets[0].getsockname()[1]
+        port, server = await loopback.listen(_Server)
         answers = {f"{_host(n)}/{n}": ("text/html", body) for n, body in enumerate(bodies)}
         for host in range(_HOSTS + 1):
             mine = [n for n in range(len(bodies)) if _host(n) == many.host(host)]
@@ -153,18 +144,6 @@ def _feed(host: int, port: int, titles: Mapping[int, str]) -> bytes:
     )
     space = "xmlns:dc='http://purl.org/dc/elements/1.1/'"
     return f"<?xml version='1.0'?><rss version='2.0' {space}><channel><title>Feed {host}</title>{entries}</channel></rss>".encode()
-
-
-@contextmanager
-def _server(bodies: list[bytes]) -> Iterator[int]:
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, bodies), daemon=True)
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
 
 
 # ---------------------------------------------------------------------------------------------------- the measuring
@@ -220,7 +199,7 @@ def run(folder: Path, out: Console, count: int = PAGES) -> bool:
     bodies = pages(count + _FIRST)
     count = len(bodies) - _FIRST
     before = alone(bodies[_FIRST:])
-    with _server(bodies) as port:
+    with loopback.serving(_serve, bodies) as (port, _):
         command = [sys.executable, "-m", "bench.pages", "--measured", str(_configure(folder, port))]
         told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     ours, after = Taken(**json.loads(told)), alone(bodies[_FIRST:])

@@ -8,14 +8,12 @@ import gc
 import gzip
 import io
 import json
-import multiprocessing
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -27,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
-from bench import many
+from bench import loopback, many
 
 GENERATOR = Path(__file__).resolve().parent.parent.parent / "shared" / "bench" / "gen_corpus.py"
 FEEDS = 1_000
@@ -100,17 +98,11 @@ def _stamped(document: bytes) -> bytes:
 # ---------------------------------------------------------------------------------------------------- the server
 
 
-class _Server(asyncio.Protocol):
+class _Server(loopback.Server):
     """Answers the `n`th address of loopback with the `n`th document, gzipped, as servers do; 304 for its own validator."""
 
     answers: Mapping[str, Mapping[str, bytes]] = {}
     mode = ("v1", "a")
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        if not transport.get_extra_info("peername")[0].startswith("127."):
-            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         version, validator = self.mode
@@ -118,7 +110,7 @@ class _Server(asyncio.Protocol):
         if validator and f'"{validator}"'.encode() in data:
             self._transport.write(f"HTTP/1.1 304 Not Modified\r\n{tag}\r\n".encode())
             return
-        body = self.answers[version][self._transport.get_extra_info("sockname")[0]]
+        body = self.answers[version][self.host]
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Encoding: gzip\r\n{tag}"
         self._transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
@@ -130,26 +122,12 @@ def _serve(told: Connection, first: list[bytes], later: list[bytes]) -> None:
     _Server.answers = {"v1": packed(first), "v2": packed(later), "stamped": packed([_stamped(body) for body in first])}
 
     async def forever() -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(_Server, "0.0.0.0", 0, backlog=4096)
-        told.send(server.sockets[0].getsockname()[1])
-        loop.add_reader(told.fileno(), lambda: setattr(_Server, "mode", told.recv()))
+        port, server = await loopback.listen(_Server)
+        told.send(port)
+        asyncio.get_running_loop().add_reader(told.fileno(), lambda: setattr(_Server, "mode", told.recv()))
         await server.serve_forever()
 
     asyncio.run(forever())
-
-
-@contextmanager
-def _server(first: list[bytes], later: list[bytes]) -> Iterator[tuple[int, Connection]]:
-    """The port of a running server in a process of its own, and where to tell it the mode."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, first, later), daemon=True)
-    process.start()
-    try:
-        yield ours.recv(), ours
-    finally:
-        process.terminate()
-        process.join()
 
 
 # ---------------------------------------------------------------------------------------------------- the measuring
@@ -225,7 +203,7 @@ def run(folder: Path, out: Console, feeds: int = FEEDS) -> bool:
     first, later = documents(folder / "documents", feeds + 1)
     rounds: dict[str, Round] = {}
     alone = [_feedparser(first[1:])]
-    with _server(first, later) as (port, mode):
+    with loopback.serving(_serve, first, later) as (port, mode):
         config = _configure(folder, port, feeds + 1)
         command = [sys.executable, "-m", "bench.polls", "--measured", str(config), "--feeds", str(feeds + 1)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as measured:

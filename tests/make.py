@@ -50,7 +50,7 @@ def poll(conn: Connection, source: model.Source, entries: list[model.Entry], now
     """What the poll stage does with a document of `entries`, without the network."""
     keyed = identity.keyed(entries, source.id)
     decision = revisions.judge(conn, identity.decide(source, keyed, items.known(conn, source, keyed)), now)
-    items.write(conn, source, decision, now)
+    items.write(conn, [items.Brought(source=source, decision=decision, at=now)])
     return decision
 
 

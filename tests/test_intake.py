@@ -66,7 +66,7 @@ def _round(store: db.Store, intake: Intake, documents: Sequence[str], number: in
     for start in range(0, len(arrivals), together):
         part = arrivals[start : start + together]
         with store.begin() as conn:
-            decisions = intake.entries_of(conn, part)
+            decisions = intake.entries(conn, part)
             for arrival, decision in zip(part, decisions, strict=True):
                 report = model.PollReport(
                     source_id=arrival.source.id, source=arrival.source.name, url=arrival.source.feed_url, at=arrival.at,
@@ -134,7 +134,7 @@ def test_an_item_that_two_documents_bring_at_the_same_time_is_one_with_two_sight
         first, second = make.add_sources(conn, 2)
         feed = feeds.read(_document([(1, "new")]))
         arrivals = [Arrival(source=source, feed=feed, at=make.NOW) for source in (first, second)]
-        one, other = intake.entries_of(conn, arrivals)
+        one, other = intake.entries(conn, arrivals)
 
     assert (len(one.new), len(one.seen)) == (1, 0)
     assert (len(other.new), len(other.seen)) == (0, 1)
@@ -152,7 +152,7 @@ def test_documents_that_have_nothing_in_common_are_written_with_one_statement(
             Arrival(source=source, feed=feeds.read(_document([(n, "new")])), at=make.NOW)
             for n, source in enumerate(claimed)
         ]
-        intake.entries_of(conn, arrivals)
+        intake.entries(conn, arrivals)
 
     assert written == [3]
 

@@ -133,7 +133,7 @@ def test_a_lost_race_is_a_conflict_and_the_second_look_finds_the_item(store: db.
     blind = model.Decision(new=(model.NewItem(url_key="news.example/articles/1", entry=make.entry(1)),))
 
     with pytest.raises(errors.ConflictError), store.begin() as conn:
-        items.write(conn, second, blind, make.NOW)
+        items.write(conn, [items.Brought(source=second, decision=blind, at=make.NOW)])
     with store.begin() as conn:
         make.poll(conn, second, [make.entry(1)])
 

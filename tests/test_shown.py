@@ -40,7 +40,8 @@ def _poll(
         keyed = identity.keyed(feed.entries, source.id, [one.face for one in feed.known.values()])
         decision = identity.decide(source, keyed, items.known(conn, source, keyed), feed.known)
         decision = revisions.judge(conn, decision, now)
-        shown.remember(conn, source, feed, decision, items.write(conn, source, decision, now), now)
+        ids = items.write(conn, [items.Brought(source=source, decision=decision, at=now)])
+        shown.remember(conn, [shown.Seen(source=source, feed=feed, decision=decision, at=now)], ids)
         report = model.PollReport(
             source_id=source.id, source=source.name, url=source.feed_url, at=now, outcome=model.Outcome.NEW, state="active",
             due=model.Due(at=now, reason=""), new=len(decision.new),
@@ -117,7 +118,8 @@ def test_it_is_taken_up_even_if_it_was_deleted_while_the_document_was_on_its_way
     with polled.begin() as conn:
         keyed = identity.keyed(feed.entries, source.id, [one.face for one in feed.known.values()])
         decision = identity.decide(source, keyed, identity.Known(by_guid={}, by_key={}), feed.known)
-        shown.remember(conn, source, feed, decision, items.write(conn, source, decision, make.NOW), make.NOW)
+        ids = items.write(conn, [items.Brought(source=source, decision=decision, at=make.NOW)])
+        shown.remember(conn, [shown.Seen(source=source, feed=feed, decision=decision, at=make.NOW)], ids)
 
     _poll(polled, feeds.rss(feeds.ITEM.format(4) + feeds.THREE), 1)
 

@@ -148,7 +148,7 @@ async def test_what_was_fetched_afterwards_is_no_news_of_that_day(watched: Watch
         old = identity.keyed([make.entry(500 + n, published_at=NOW - n * DAY) for n in range(5)], source.id)
         decision = identity.decide(source, old, items.known(conn, source, old))
         old_items = items.Brought(source=source, decision=decision, at=watched.clock.at, by=model.DiscoveredBy.ARCHIVE)
-        items.add_all(conn, [old_items])
+        items.add(conn, [old_items])
 
     found = await watched.look()
 

@@ -35,16 +35,14 @@ def standing(conn: Connection, item_ids: Sequence[int]) -> Mapping[int, Standing
     return found
 
 
-def tell_new(conn: Connection, told: Iterable[tuple[int, datetime]]) -> None:
-    """One row for each of these new items, and when it came."""
-    rows = [{"at": at, "kind": "new", "item_id": item_id} for item_id, at in told]
-    if rows:
-        tables.add(conn, tables.changes, rows)
-
-
 def tell(conn: Connection, kind: str, item_ids: Iterable[int], now: datetime) -> None:
     """Add one row per item; `kind` is `text`, `title`, `tags` or `cluster`."""
-    rows = [{"at": now, "kind": kind, "item_id": item_id} for item_id in item_ids]
+    tell_when(conn, kind, ((item_id, now) for item_id in item_ids))
+
+
+def tell_when(conn: Connection, kind: str, told: Iterable[tuple[int, datetime]]) -> None:
+    """The same for items to which it happened at moments of their own; `kind` may be `new`."""
+    rows = [{"at": at, "kind": kind, "item_id": item_id} for item_id, at in told]
     if rows:
         tables.add(conn, tables.changes, rows)
 

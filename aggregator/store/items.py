@@ -134,22 +134,11 @@ class Brought:
 _New = tuple[Brought, model.NewItem]
 
 
-def write(
-    conn: Connection,
-    source: model.Source,
-    decision: model.Decision,
-    now: datetime,
-    by: model.DiscoveredBy = model.DiscoveredBy.FEED,
-) -> Mapping[str, int]:
-    """The same as `write_all` for one document."""
-    return write_all(conn, [Brought(source=source, decision=decision, at=now, by=by)])
-
-
-def write_all(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
+def write(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
     """Store what documents brought that have nothing in common, once their edits are judged (`revisions.judge`); returns the ids of the new
     items by their URL keys. Raises ConflictError when another poll stored one of them meanwhile: the caller must then look and decide
     again."""
-    ids = add_all(conn, brought)
+    ids = add(conn, brought)
     shown.touch(conn, [(one.source.id, seen.item.id, one.at) for one in brought for seen in one.decision.seen])
     for one in brought:
         revisions.write(conn, [seen for seen in one.decision.seen if seen.edited], one.at)
@@ -160,8 +149,8 @@ def write_all(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]
     return ids
 
 
-def add_all(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
-    """Store the new items and what is new about who showed them, and nothing else; the rest as `write_all`."""
+def add(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
+    """Store the new items and what is new about who showed them, and nothing else; the rest as `write`."""
     # Sorted, so that two polls that meet wait for each other in one direction only.
     new = sorted(((one, item) for one in brought for item in one.decision.new), key=lambda pair: pair[1].url_key)
     ids: dict[str, int] = {}
@@ -181,7 +170,7 @@ def _insert_part(conn: Connection, new: Sequence[_New]) -> Mapping[str, int]:
     attached = [row for _, item in new for row in _enclosures(ids[item.url_key], item.entry)]
     if attached:
         tables.add(conn, tables.enclosures, attached)
-    changes.tell_new(conn, [(ids[item.url_key], one.at) for one, item in new])
+    changes.tell_when(conn, "new", [(ids[item.url_key], one.at) for one, item in new])
     return ids
 
 

@@ -100,17 +100,15 @@ def expect(conn: Connection, item_ids: Collection[int]) -> None:
         return
     clusters = {row.cluster_id for row in _rows(conn, item_ids).values() if row.cluster_id is not None}
     if clusters:
-        wanted = sorted({*item_ids, *_mates(_members(conn, clusters), item_ids)[0]})
+        wanted = sorted({*item_ids, *_mates(_inside(conn, clusters), item_ids)[0]})
         held = select(_items.c.id).where(tables.among(conn, _items.c.id, wanted)).order_by(_items.c.id)
         conn.execute(held.with_for_update(key_share=True))
 
 
-def _mates(
-    members: Mapping[int, tuple[int, placement.Member]], but: Collection[int]
-) -> tuple[dict[int, int], list[int]]:
+def _mates(inside: Mapping[int, int], but: Collection[int]) -> tuple[dict[int, int], list[int]]:
     """The others of these clusters with their clusters; and, of each that is too large, one."""
     left: dict[int, list[int]] = {}
-    for key, (cluster, _) in members.items():
+    for key, cluster in inside.items():
         if key not in but:
             left.setdefault(cluster, []).append(key)
     mates = {key: cluster for cluster, keys in left.items() if len(keys) <= _SMALL for key in keys}
@@ -144,8 +142,8 @@ def _place(conn: Connection, moving: Mapping[int, Arrival], clusters: Mapping[in
     """Place these items and the others of their clusters, which they might have held together; returns whose place is in doubt since."""
     now = max(one.at for one in moving.values())
     were = {key: clusters[key] for key in moving}
-    members = _members(conn, {cluster for cluster in were.values() if cluster is not None})
-    mates, bearers = _mates(members, moving)
+    inside = _inside(conn, {cluster for cluster in were.values() if cluster is not None})
+    mates, bearers = _mates(inside, moving)
     _hold(conn, mates)
     together = {**moving, **{one.item_id: one for one in neighbours.stored(conn, mates, now)}}
     this = _Round(arrivals=dict(sorted(together.items())), were={**were, **mates})
@@ -196,8 +194,17 @@ def _hold(conn: Connection, ids: Collection[int]) -> None:
         raise errors.ConflictError("another writer is at work on an item of the same cluster")
 
 
-def _members(conn: Connection, clusters: Collection[int]) -> dict[int, tuple[int, placement.Member]]:
+def _inside(conn: Connection, clusters: Collection[int]) -> dict[int, int]:
     """The items of these clusters, each with its cluster."""
+    if not clusters:
+        return {}
+    theirs = tables.among(conn, _items.c.cluster_id, sorted(clusters))
+    rows = conn.execute(select(_items.c.id, _items.c.cluster_id).where(theirs).order_by(_items.c.id))
+    return {row.id: row.cluster_id for row in rows}
+
+
+def _members(conn: Connection, clusters: Collection[int]) -> dict[int, tuple[int, placement.Member]]:
+    """The same with what decides which of them is shown."""
     if not clusters:
         return {}
     same = [_items.c[name] for name in ("published_at", "first_seen_at", "url_key")]
@@ -256,9 +263,9 @@ def _write(conn: Connection, this: _Round, now: datetime) -> None:
 def _moved(conn: Connection, this: _Round) -> dict[int, int]:
     """The clusters of the items that were there before and are in another now: of those that stood alone until they were joined, and of
     the members of clusters that are part of another now."""
-    merged = _members(conn, {cluster for cluster in this.around.merged if cluster > 0})
-    this.were |= {key: cluster for key, (cluster, _) in merged.items()}
-    found = {key: this.around.part_of(cluster) for key, (cluster, _) in merged.items()}
+    merged = _inside(conn, {cluster for cluster in this.around.merged if cluster > 0})
+    this.were |= merged
+    found = {key: this.around.part_of(cluster) for key, cluster in merged.items()}
     known = {key: this.around.known[key].cluster for key in this.around.moved}
     found |= {key: cluster for key, cluster in known.items() if cluster is not None}
     return {key: cluster for key, cluster in found.items() if key not in this.arrivals}

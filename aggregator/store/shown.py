@@ -84,19 +84,7 @@ class Seen:
     at: datetime
 
 
-def remember(
-    conn: Connection,
-    source: model.Source,
-    feed: model.ParsedFeed,
-    decision: model.Decision,
-    ids: Mapping[str, int],
-    now: datetime,
-) -> None:
-    """The same as `remember_all` for one document."""
-    remember_all(conn, [Seen(source=source, feed=feed, decision=decision, at=now)], ids)
-
-
-def remember_all(conn: Connection, documents: Sequence[Seen], ids: Mapping[str, int]) -> None:
+def remember(conn: Connection, documents: Sequence[Seen], ids: Mapping[str, int]) -> None:
     """Keep what documents showed, whose new items have `ids`, and note when their items, and those that have left them, were last seen."""
     touched: list[Touched] = []
     again: list[dict[str, Any]] = []
