@@ -66,6 +66,26 @@ def test_items_of_busy_hosts_wait_and_items_without_address_never_do(store: db.S
     assert [item.url for item in claimed] == [None, None, None]
 
 
+@pytest.mark.parametrize(
+    ("earlier", "limit", "pages"), [("entries", 6, 3), ("entries", 1, 0), ("pages", 1, 1), ("pages", 99, 4)]
+)
+def test_entries_that_need_no_page_and_pages_take_turns(store: db.Store, earlier: str, limit: int, pages: int) -> None:
+    with store.begin() as conn:
+        entries, paged = make.add_sources(conn, 2)
+        make.poll(conn, entries, [make.entry(n, url=f"https://one.example/{n}") for n in range(50)])
+        make.poll(conn, paged, [make.entry(n, url=f"https://h{n}.example/a", guid=f"page-{n}") for n in range(50, 54)])
+        late = paged if earlier == "entries" else entries
+        later = make.NOW + timedelta(minutes=1)
+        conn.execute(update(tables.items).where(tables.items.c.source_id == late.id).values(next_visit_at=later))
+        claimed = visits.claim_due(
+            conn, now=make.NOW + HOUR, limit=limit, owner="me", lease=LEASE, pageless=[entries.name]
+        )
+
+    sources_of = [item.source for item in claimed]
+    assert sources_of.count(paged.name) == pages
+    assert len(claimed) == min(limit, 54)
+
+
 def test_a_claimed_item_is_nobody_elses_until_the_lease_ends(store: db.Store) -> None:
     _items(store)
 

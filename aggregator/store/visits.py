@@ -36,15 +36,17 @@ def claim_due(
 ) -> tuple[model.Item, ...]:
     """Take up to `limit` due items for `owner`: at most `per_host` of one host, and none of the `busy` hosts, so that one slow
     site never takes all seats. The items of the sources `pageless` need no page, and so no host."""
-    ids = _pageless(conn, now, limit, pageless) if pageless else []
+    own = _pageless(conn, now, limit, pageless) if pageless else []
+    asked: list[Any] = []
     crowded = set(busy)
     for _ in range(_WINDOWS):
-        if len(ids) >= limit:
+        if len(asked) >= limit:
             break
         shown = _window(conn, now, crowded, pageless)
-        ids += _fair(shown, limit - len(ids), per_host, crowded)
+        asked += _fair(shown, limit - len(asked), per_host, crowded)
         if len(shown) < _WINDOW:
             break
+    ids = _in_turn(own, asked, limit)
     free = (
         select(_items.c.id).where(_items.c.id.in_(ids), tables.unclaimed(_items, now)).with_for_update(skip_locked=True)
     )
@@ -55,15 +57,27 @@ def claim_due(
     return claimed(conn, ids)
 
 
-def _pageless(conn: Connection, now: datetime, limit: int, names: Collection[str]) -> list[int]:
+def _pageless(conn: Connection, now: datetime, limit: int, names: Collection[str]) -> Sequence[Any]:
     mine = _items.c.source_id.in_(select(tables.sources.c.id).where(tables.among(conn, tables.sources.c.name, names)))
-    due = select(_items.c.id).where(_items.c.next_visit_at <= now, tables.unclaimed(_items, now), mine)
-    return list(conn.execute(due.order_by(_items.c.next_visit_at, _items.c.id).limit(limit)).scalars())
+    due = select(_items.c.id, _items.c.next_visit_at)
+    due = due.where(_items.c.next_visit_at <= now, tables.unclaimed(_items, now), mine)
+    return conn.execute(due.order_by(_items.c.next_visit_at, _items.c.id).limit(limit)).all()
+
+
+def _in_turn(one: Sequence[Any], other: Sequence[Any], limit: int) -> list[int]:
+    """Of either kind one after the other, beginning with the one that is due the longest: ten thousand entries of one document do not keep
+    pages waiting, nor pages the entries."""
+    first, second = (
+        (other, one) if other and (not one or other[0].next_visit_at < one[0].next_visit_at) else (one, other)
+    )
+    both = itertools.chain.from_iterable(itertools.zip_longest(first, second))
+    return [row.id for row in both if row is not None][:limit]
 
 
 def _window(conn: Connection, now: datetime, crowded: Collection[str], pageless: Collection[str]) -> Sequence[Any]:
     """The longest due of the hosts that are not crowded."""
-    due = select(_items.c.id, _items.c.host).where(_items.c.next_visit_at <= now, tables.unclaimed(_items, now))
+    due = select(_items.c.id, _items.c.host, _items.c.next_visit_at)
+    due = due.where(_items.c.next_visit_at <= now, tables.unclaimed(_items, now))
     if crowded:
         due = due.where(_items.c.host.not_in(crowded))
     if pageless:
@@ -72,16 +86,16 @@ def _window(conn: Connection, now: datetime, crowded: Collection[str], pageless:
     return conn.execute(due.order_by(_items.c.next_visit_at, _items.c.id).limit(_WINDOW)).all()
 
 
-def _fair(shown: Sequence[Any], limit: int, per_host: int, crowded: set[str]) -> list[int]:
+def _fair(shown: Sequence[Any], limit: int, per_host: int, crowded: set[str]) -> list[Any]:
     """One of each host, then the second of each, up to `per_host` and `limit`; the hosts that have had theirs are `crowded` from now on."""
-    turns: list[list[int]] = [[] for _ in range(per_host)]
+    turns: list[list[Any]] = [[] for _ in range(per_host)]
     taken: Counter[str] = Counter()
-    free: list[int] = []
+    free: list[Any] = []
     for row in shown:
         if row.host == "":
-            free.append(row.id)
+            free.append(row)
         elif taken[row.host] < per_host:
-            turns[taken[row.host]].append(row.id)
+            turns[taken[row.host]].append(row)
             taken[row.host] += 1
     crowded.update(host for host, count in taken.items() if count == per_host)
     return [*itertools.chain.from_iterable(turns), *free][:limit]
