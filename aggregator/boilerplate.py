@@ -2,11 +2,11 @@
 what is known for such from the first article on. No paragraph that stands in one article only is learned."""
 
 import hashlib
+import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aggregator import markup
 
@@ -16,7 +16,7 @@ _LEAST_WORDS = 4
 _SHORT_WORDS, _FIRST, _LAST = 30, 2, 6
 _LONGEST_SENTENCE = 60
 # More of an article are not remembered: of a longer one the first and the last.
-_MOST, _MOST_FIRST = 60, 10
+_MOST, _MOST_FIRST = 70, 10
 # A paragraph in so many articles, that are so large a part of those remembered: one of fifty, but never more than ten.
 _ARTICLES, _SHARE, _ENOUGH = 3, 0.02, 10
 # Two items of which one has so much of the other are versions of one article, or a live report and its beginning.
@@ -72,10 +72,12 @@ _CAPTION_LEAST, _CAPTION_MOST = 6, 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """`text` is the article, `apart` what was cut from it, a line each."""
+    """`text` is the article, `apart` what was cut from it, a line each; `taught` what it teaches of its source (`candidates`), which is the
+    same whatever was learned before."""
 
     text: str
     apart: tuple[str, ...] = ()
+    taught: Mapping[int, str] = field(default_factory=dict)
 
 
 def cut(text: str, title: str = "", learned: AbstractSet[int] = frozenset()) -> Cut:
@@ -83,6 +85,7 @@ def cut(text: str, title: str = "", learned: AbstractSet[int] = frozenset()) -> 
     lines, apart = text.split("\n"), list[str]()
     for step in (_other_articles, _footers, _teasers, _known_lines, _captions):
         lines = step(lines, title, apart)
+    taught = candidates("\n".join(line for line in lines if line))
     if learned:
         lines = _unlearned(lines, learned, apart)
     whole = "\n".join(line for line in lines if line)
@@ -90,7 +93,7 @@ def cut(text: str, title: str = "", learned: AbstractSet[int] = frozenset()) -> 
     if end is not None:
         apart.append(end[0].strip())
         whole = whole[: len(whole) - len(end[0])]
-    return Cut(text=whole, apart=tuple(apart)) if whole.strip() else Cut(text=text)
+    return Cut(text=whole, apart=tuple(apart), taught=taught) if whole.strip() else Cut(text=text, taught=taught)
 
 
 def _unlearned(lines: list[str], learned: AbstractSet[int], apart: list[str]) -> list[str]:
@@ -128,32 +131,40 @@ def hashed(line: str) -> int:
     return int.from_bytes(hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1
 
 
-def candidates(text: str) -> tuple[int, ...]:
-    """The hashes of the paragraphs that may turn out to be boilerplate of their source, at most sixty."""
+def candidates(text: str) -> Mapping[int, str]:
+    """The paragraphs that may turn out to be boilerplate of their source, by their hashes, at most seventy."""
     parts = [part for part in paragraphs(text) if markup.count_words(part) >= _LEAST_WORDS]
     longest = _SHORT_WORDS if max(map(len, text.split("\n"))) <= _FLAT else _LONGEST_SENTENCE
     outer = {*range(_FIRST), *range(len(parts) - _LAST, len(parts))}
-    chosen = (
-        hashed(part) for number, part in enumerate(parts) if number in outer or markup.count_words(part) <= longest
-    )
-    found = tuple(dict.fromkeys(chosen))
-    return found if len(found) <= _MOST else (*found[:_MOST_FIRST], *found[_MOST_FIRST - _MOST :])
+    chosen = [part for number, part in enumerate(parts) if number in outer or markup.count_words(part) <= longest]
+    found = {hashed(part): part for part in chosen}
+    if len(found) <= _MOST:
+        return found
+    hashes = list(found)
+    return {one: found[one] for one in (*hashes[:_MOST_FIRST], *hashes[_MOST_FIRST - _MOST :])}
 
 
-def recurring(
-    mine: Sequence[int], others: Mapping[int, AbstractSet[int]], sizes: Mapping[int, int], articles: int
-) -> Mapping[int, int]:
-    """Those of an article's paragraphs that are boilerplate by now, with how many articles have them.
+def least(articles: int) -> int:
+    """How many articles must have a paragraph, of so many."""
+    return max(_ARTICLES, math.ceil(min(_SHARE * articles, _ENOUGH)))
 
-    `others` are the items of the source that have some of them, with those; `sizes` how many each has in all; `articles` how many
-    items of the source are remembered, or stand in its last document.
-    """
-    different = {
-        item: shared for item, shared in others.items() if len(shared) <= _SAME_ARTICLE * min(len(mine), sizes[item])
+
+def different(articles: Mapping[int, AbstractSet[int]], learned: AbstractSet[int] = frozenset()) -> int:
+    """How many of these articles, of which each is the hashes of its paragraphs, are no versions of each other. What is versions of one
+    counts once, in whatever order they came; the more is known for boilerplate, the fewer are."""
+    alike = {
+        one: [other for other in articles if other != one and _same(articles[one], articles[other], learned)]
+        for one in articles
     }
-    counts = Counter(paragraph for shared in different.values() for paragraph in shared)
-    least = max(_ARTICLES, min(_SHARE * articles, _ENOUGH))
-    return {paragraph: counts[paragraph] + 1 for paragraph in mine if counts[paragraph] + 1 >= least}
+    kept = set[int]()
+    for one in sorted(alike, key=lambda one: (len(alike[one]), one)):
+        if kept.isdisjoint(alike[one]):
+            kept.add(one)
+    return len(kept)
+
+
+def _same(one: AbstractSet[int], other: AbstractSet[int], learned: AbstractSet[int]) -> bool:
+    return len((one & other) - learned) > _SAME_ARTICLE * min(len(one), len(other))
 
 
 # --------------------------------------------------------------------------------------------------------- known kinds

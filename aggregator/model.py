@@ -611,7 +611,7 @@ class Draft:
     """What the corpus will say of the item: its best text, why it is not better, its hash and its tags.
 
     `reason` explains every state but `ok`. `html` is `text` as clean HTML. `text_hash` is None for a text without words. `title` is the
-    page's, for items whose feed gave none. `boilerplate` was cut from the text; `paragraphs` are the hashes of those that may be, too.
+    page's, for items whose feed gave none. `boilerplate` was cut from the text; `paragraphs` are those of the whole that may be, by their hashes.
     `before` is the stored text where it has to be cut as well before the two are compared. `failure` is the code of the failure after
     which a later visit is planned (`cadence.next_try`); None if none will bring more. `whole_hash` and `fingerprint` are of what the page
     says as a whole, by which it is compared with other items.
@@ -632,7 +632,7 @@ class Draft:
     canonical: str | None = None
     tags: tuple[Tag, ...] = ()
     boilerplate: str | None = None
-    paragraphs: tuple[int, ...] = ()
+    paragraphs: Mapping[int, str] = field(default_factory=dict)
     before: str | None = None
     before_hash: str | None = None
     whole_hash: str | None = None

@@ -127,23 +127,36 @@ def test_long_paragraphs_in_the_middle_are_not_remembered() -> None:
     assert boilerplate.hashed(long) in boilerplate.candidates(f"{text}\n{long}")
 
 
-@pytest.mark.parametrize(("others", "learned"), [(1, False), (2, True), (5, True)])
-def test_a_paragraph_of_three_articles_is_learned(others: int, learned: bool) -> None:
-    held = {item: {7} for item in range(others)}
+def test_what_an_article_teaches_does_not_depend_on_what_is_known_already() -> None:
+    text = "\n".join([BOX, *STORY])
 
-    assert (7 in boilerplate.recurring((1, 2, 7), held, dict.fromkeys(held, 5), articles=10)) is learned
+    anew, known = boilerplate.cut(text), boilerplate.cut(text, learned=frozenset({boilerplate.hashed(BOX)}))
+
+    assert known.text == TEXT
+    assert known.taught == anew.taught
+    assert anew.taught[boilerplate.hashed(BOX)] == BOX
 
 
-def test_of_a_source_with_many_articles_more_must_have_it() -> None:
-    held = {item: {7} for item in range(4)}
+@pytest.mark.parametrize(("articles", "asked"), [(1, 3), (150, 3), (151, 4), (200, 4), (400, 8), (10_000, 10)])
+def test_of_a_source_with_many_articles_more_must_have_it(articles: int, asked: int) -> None:
+    assert boilerplate.least(articles) == asked
 
-    assert not boilerplate.recurring((1, 2, 7), held, dict.fromkeys(held, 5), articles=400)
-    assert boilerplate.recurring((1, 2, 7), held, dict.fromkeys(held, 5), articles=200) == {7: 5}
+
+def test_articles_that_have_a_paragraph_in_common_are_different() -> None:
+    assert boilerplate.different({item: {7, 10 * item, 10 * item + 1} for item in range(1, 6)}) == 5
 
 
 def test_versions_of_one_article_are_one() -> None:
-    same = {item: {1, 2, 3, 4} for item in range(5)}
-    beginnings = {item: {1, 2} for item in range(5)}
+    same = {item: {1, 2, 3, 4, 10 + item} for item in range(5)}
+    beginnings = {item: set(range(3 + item * 10)) for item in range(5)}
 
-    assert not boilerplate.recurring((1, 2, 3, 4, 5), same, dict.fromkeys(same, 5), articles=10)
-    assert not boilerplate.recurring(tuple(range(20)), beginnings, dict.fromkeys(beginnings, 3), articles=10)
+    assert boilerplate.different(same) == 1
+    assert boilerplate.different(beginnings) == 1
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3, 4), (4, 3, 2, 1), (2, 1, 4, 3)])
+def test_a_version_between_two_others_does_not_make_them_one(order: tuple[int, ...]) -> None:
+    # The second shares seven of ten paragraphs with the first and with the third, these share four with each other.
+    articles = {1: set(range(10)), 2: set(range(3, 13)), 3: set(range(6, 16)), 4: {7, 50, 51}}
+
+    assert boilerplate.different({item: articles[item] for item in order}) == 3

@@ -1,11 +1,13 @@
 """Boilerplate in the store: learned from what is harvested, cut from what is stored already."""
 
+import itertools
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from aggregator import boilerplate, config, draft, harvest, model
 from aggregator.store import boilerplate as learning
@@ -114,6 +116,49 @@ def test_in_whatever_order_articles_are_harvested_their_texts_are_the_same(store
     assert texts == {n: [*([told] if n < 3 else []), *_words(n)] for n in range(1, 6)}
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("common", [2, 3])
+def test_versions_of_an_article_teach_the_same_in_whatever_order_and_whatever_was_cut_before(
+    store: db.Store, order: tuple[int, ...], common: int, *, at_once: bool
+) -> None:
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn)
+        make.poll(conn, source, [make.entry(n) for n in range(1, 5)])
+    steps = ["Stash the changes that you have made to the river.", "Pull in what others have changed upstream of it."]
+    # The first two share five of their eight paragraphs, and four without the box, so they are two articles once that is learned; or one
+    # more, so they stay versions of one.
+    tutorial = [BOX, *steps, *_words(9, common + 1)]
+    own = 6 - common
+    pages = [
+        [*tutorial, *_words(1, own)],
+        [*tutorial, *_words(2, own)],
+        [BOX, *steps, *_words(3)],
+        [BOX, *_words(4)],
+    ]
+    items = _claim(store) if at_once else ()
+
+    for place in order:
+        claimed = {item.id: item for item in items or _claim(store)}
+        _harvest(store, claimed[place + 1], pages[place])
+        if not at_once:
+            _release(store)
+            _recut(store)
+    _recut(store)
+
+    cut = {BOX, *(steps if common == 2 else ())}
+    assert _learned(store) == {1: set(map(boilerplate.hashed, cut))}
+    assert [text for _, text, _ in _items(store)] == [
+        "\n".join(line for line in page if line not in cut) for page in pages
+    ]
+
+
+def _release(store: db.Store) -> None:
+    """The items that nobody has visited are nobody's, and due, again."""
+    with store.begin() as conn:
+        conn.execute(update(tables.items).values(lease_owner=None, lease_until=None, next_visit_at=make.NOW))
+
+
 @pytest.mark.parametrize("first", [range(6), reversed(range(6))])
 def test_what_is_rare_in_a_long_document_is_so_from_its_first_articles_on(
     store: db.Store, first: Iterable[int]
@@ -164,7 +209,7 @@ def test_what_was_learned_between_a_draft_and_its_commit_is_cut_later(harvested:
 
     late = make.draft(text, paragraphs=boilerplate.candidates(text))
     with harvested.begin() as conn:
-        visits.settle(conn, make.visit(item, late))
+        visits.settle(conn, make.visit(replace(item, learned=frozenset()), late))
 
     assert _recut(harvested) == 1
     assert _items(harvested)[3][1:] == ("\n".join(_words(4)), BOX)
@@ -213,7 +258,8 @@ def test_what_is_cut_does_not_close_a_paragraph_that_a_visit_under_way_brings(
         pytest.skip("SQLite has one writer at a time")
     (item, *_) = [one for one in _claim(harvested) if one.id == 4]
     text = "\n".join([*_words(4), BOX])
-    visit = make.visit(item, make.draft(text, paragraphs=boilerplate.candidates(text)))
+    made_before = make.draft(text, paragraphs=boilerplate.candidates(text))
+    visit = make.visit(replace(item, learned=frozenset()), made_before)
     later = LATER + timedelta(hours=1)
     with harvested.read() as conn:
         due = recuts.due(conn, now=later, limit=10)

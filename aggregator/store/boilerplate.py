@@ -1,6 +1,6 @@
 """The paragraphs that a source puts into many of its articles: remembering what its articles consist of, and what recurs."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Integer, bindparam, delete, func, select, update
@@ -17,12 +17,18 @@ _REMEMBERED = timedelta(days=90)
 _LOCK_SPACE = 1_946_812
 # Built once: to put a statement together takes longer than to run it.
 _LOCK = select(func.pg_advisory_xact_lock(bindparam("space", type_=Integer), bindparam("source", type_=Integer)))
-_MINE = _paragraphs.c.source_id == bindparam("source"), _paragraphs.c.hash.in_(bindparam("hashes", expanding=True))
-_OTHERS = select(_paragraphs.c.item_id, _paragraphs.c.hash).where(*_MINE, _paragraphs.c.item_id != bindparam("of"))
-_SIZES = (
-    select(_paragraphs.c.item_id, func.count())
-    .where(_paragraphs.c.item_id.in_(bindparam("items", expanding=True)))
-    .group_by(_paragraphs.c.item_id)
+_HELD = _paragraphs.c.source_id == bindparam("source"), _paragraphs.c.hash.in_(bindparam("hashes", expanding=True))
+_COUNTS = (
+    select(_paragraphs.c.hash, func.count())
+    .where(*_HELD)
+    .group_by(_paragraphs.c.hash)
+    .having(func.count() >= bindparam("least"))
+)
+# Those that came last are enough to tell: ten different ones are asked for at most.
+_HOLDERS = select(_paragraphs.c.item_id).where(*_HELD).distinct().order_by(_paragraphs.c.item_id.desc()).limit(50)
+_CONSIST = select(_paragraphs.c.item_id, _paragraphs.c.hash).where(_paragraphs.c.item_id.in_(_HOLDERS))
+_KNOWN = select(_boilerplate.c.hash).where(
+    _boilerplate.c.source_id == bindparam("source"), _boilerplate.c.hash.in_(bindparam("hashes", expanding=True))
 )
 # Of a document that is read article by article all count from the first one on, or it would depend on their order what is rare.
 _ARTICLES = select(
@@ -63,45 +69,72 @@ def take_turns(conn: Connection, source_ids: Iterable[int]) -> None:
 
 
 def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime) -> None:
-    """Remember what the article consists of, and learn what recurs by now. The articles of one document teach the same in whatever order;
-    of more, what is rare depends on it: once learned, a paragraph stays so. To be called in one's turn (`take_turns`)."""
+    """Remember what the article consists of, and learn what recurs by now. The articles of one document teach the same in whatever order:
+    what each consists of does not depend on what was cut from it, nor which of them are versions of one on which came last. Of more than
+    one document, what is rare depends on it: once learned, a paragraph stays so. To be called in one's turn (`take_turns`)."""
     if not draft.paragraphs or draft.state not in model.SETTLED:
         return
     # Sorted, so that two writers that meet wait for each other in one direction only.
     rows = [
-        {"item_id": item.id, "hash": paragraph, "source_id": item.source_id, "at": now}
+        {
+            "item_id": item.id,
+            "hash": paragraph,
+            "source_id": item.source_id,
+            "at": now,
+            "cut": paragraph in item.learned,
+        }
         for paragraph in sorted(draft.paragraphs)
     ]
     tables.add(conn, _paragraphs, rows, anew=True)
-    mine = {"source": item.source_id, "hashes": draft.paragraphs}
-    # Learned between the draft and now: this text, too, is still to be cut.
-    conn.execute(_REOPEN, mine)
-    others: dict[int, set[int]] = {}
-    for row in conn.execute(_OTHERS, {**mine, "of": item.id}):
-        others.setdefault(row.item_id, set()).add(row.hash)
-    if len(others) < 2:
-        return
-    sizes = {row[0]: row[1] for row in conn.execute(_SIZES, {"items": sorted(others)})}
-    remembered, shown = conn.execute(_ARTICLES, {"source": item.source_id}).one()
-    articles = max(remembered, shown or 0)
-    found = boilerplate.recurring(draft.paragraphs, others, sizes, articles)
-    if found:
-        _write(conn, item.source_id, draft.text, found, now)
+    source = {"source": item.source_id}
+    fresh = [paragraph for paragraph in draft.paragraphs if paragraph not in item.learned]
+    if known := list(conn.execute(_KNOWN, {**source, "hashes": fresh}).scalars()):
+        # Learned between the draft and now: this text, too, is still to be cut.
+        conn.execute(_REOPEN, {**source, "hashes": known})
+        fresh = [paragraph for paragraph in fresh if paragraph not in known]
+    counts = _counts(conn, item.source_id, fresh, boilerplate.least(0))
+    if counts:
+        least = boilerplate.least(max(size or 0 for size in conn.execute(_ARTICLES, source).one()))
+        often = [paragraph for paragraph, count in counts.items() if count >= least]
+        _learn(conn, item.source_id, often, least, draft.paragraphs, now)
 
 
-def _write(conn: Connection, source_id: int, text: str, found: Mapping[int, int], now: datetime) -> None:
-    lines = {boilerplate.hashed(line): line for line in boilerplate.paragraphs(text)}
-    rows = [
-        {
-            "source_id": source_id,
-            "hash": paragraph,
-            "text": lines[paragraph],
-            "items": found[paragraph],
-            "learned_at": now,
-        }
-        for paragraph in sorted(found)
-    ]
-    tables.add(conn, _boilerplate, rows, anew=True)
+def _learn(
+    conn: Connection, source_id: int, often: Sequence[int], least: int, texts: Mapping[int, str], now: datetime
+) -> None:
+    """Learn those of these paragraphs that so many different articles have. What is learned may show that articles are different which
+    shared it: what else these have is looked at again."""
+    known = set(learned(conn, [source_id]).get(source_id, ()))
+    while often:
+        consist: dict[int, set[int]] = {}
+        for item_id, paragraph in conn.execute(_CONSIST, {"source": source_id, "hashes": often}):
+            consist.setdefault(item_id, set()).add(paragraph)
+        rows = {}
+        for paragraph in sorted(often):
+            holders = {item: held for item, held in consist.items() if paragraph in held}
+            items = boilerplate.different(holders, known)
+            if items >= least and (text := texts.get(paragraph) or _text(conn, holders, paragraph)):
+                told = {"hash": paragraph, "text": text, "items": items, "learned_at": now}
+                rows[paragraph] = {"source_id": source_id, **told}
+        if not rows:
+            return
+        tables.add(conn, _boilerplate, list(rows.values()), anew=True)
+        known |= rows.keys()
+        beside = set().union(*(held for held in consist.values() if not held.isdisjoint(rows))) - known
+        often = list(_counts(conn, source_id, list(beside), least))
+
+
+def _counts(conn: Connection, source_id: int, hashes: Sequence[int], least: int) -> Mapping[int, int]:
+    """How many articles have each of these paragraphs, of those that so many have."""
+    counts = conn.execute(_COUNTS, {"source": source_id, "hashes": hashes, "least": least}) if hashes else ()
+    return {row[0]: row[1] for row in counts}
+
+
+def _text(conn: Connection, holders: Iterable[int], paragraph: int) -> str | None:
+    """A paragraph as one of the articles has it."""
+    texts = conn.execute(select(tables.items.c.text).where(tables.items.c.id.in_(list(holders)))).scalars()
+    parts = (part for text in texts if text for part in boilerplate.paragraphs(text))
+    return next((part for part in parts if boilerplate.hashed(part) == paragraph), None)
 
 
 def forget(conn: Connection, now: datetime) -> int:

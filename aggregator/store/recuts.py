@@ -4,13 +4,17 @@ not the article that changed."""
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, select, update
 
 from aggregator import model
 from aggregator.store import boilerplate, matches, neighbours, tables, tags, visits
 
 _items, _paragraphs, _boilerplate, _revisions = tables.items, tables.paragraphs, tables.boilerplate, tables.revisions
-_HELD = and_(_paragraphs.c.source_id == _boilerplate.c.source_id, _paragraphs.c.hash == _boilerplate.c.hash)
+_HELD = and_(
+    _paragraphs.c.source_id == _boilerplate.c.source_id,
+    _paragraphs.c.hash == _boilerplate.c.hash,
+    _paragraphs.c.cut.is_(False),
+)
 
 # Built once: to put a statement together takes longer than to run it.
 _CORRECT = (
@@ -122,8 +126,8 @@ def _arrival(one: model.Recut, now: datetime) -> neighbours.Arrival:
 def _done(conn: Connection, recuts: Sequence[model.Recut], now: datetime) -> None:
     """Take off the list what was cut, and close the paragraphs of these sources that no text holds any more."""
     for one in recuts:
-        gone = delete(_paragraphs).where(_paragraphs.c.item_id == one.item.id, _paragraphs.c.hash.in_(one.item.learned))
-        conn.execute(gone)
+        its = _paragraphs.c.item_id == one.item.id, _paragraphs.c.hash.in_(one.item.learned)
+        conn.execute(update(_paragraphs).where(*its).values(cut=True))
     theirs = _boilerplate.c.source_id.in_({one.item.source_id for one in recuts})
     closing = update(_boilerplate).where(theirs, _boilerplate.c.cut_at.is_(None), ~exists().where(_HELD))
     conn.execute(closing.values(cut_at=now))

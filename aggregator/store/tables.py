@@ -341,6 +341,7 @@ paragraphs = Table(
     Column("hash", BigInteger, primary_key=True, autoincrement=False),
     _reference("sources.id", name="source_id"),
     Column("at", UTCTime, nullable=False),
+    Column("cut", Boolean, nullable=False, server_default=false()),
     Index(None, "source_id", "hash"),
 )
 
