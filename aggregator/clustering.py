@@ -7,7 +7,7 @@ import typer
 
 from aggregator import recluster, reextract, terminal
 from aggregator.dedup import fingerprint
-from aggregator.evidence import Since, Sources
+from aggregator.evidence import Since, Sources, Where
 from aggregator.terminal import DEFAULT, SOME_FAILED, STOPPED, ConfigFile, Json, out
 
 
@@ -16,6 +16,7 @@ def place_again(
     source: Sources = None,
     state: Annotated[str | None, typer.Option(help="Only items in this state, such as ok or feed_only.")] = None,
     since: Since = None,
+    where: Where = None,
     everything: Annotated[bool, typer.Option("--all", help="Also what the present rules have placed.")] = False,
     config_file: ConfigFile = DEFAULT,
     as_json: Json = False,
@@ -26,7 +27,7 @@ def place_again(
     skipped. Exit code 1 if an item was in the daemon's hands.
     """
     settings = terminal.settings(config_file)
-    choice = reextract.chosen(settings, source or (), state=state, since=terminal.from_day(since), extractor=None)
+    choice = reextract.chosen(settings, source or (), state=state, since=terminal.from_day(since), where=where)
     placed: list[int] = []
     busy: int | None = None
     store = terminal.existing(settings)
@@ -37,6 +38,7 @@ def place_again(
             advance(count)
 
         store.require_schema()
+        reextract.check(store, choice)
         busy = recluster.Reclusterer(store=store, begun=of, observe=on_placed).run(choice, everything=everything)
     done = sum(placed)
     if as_json:

@@ -25,6 +25,10 @@ Sources = Annotated[list[str] | None, typer.Option("--source", help="Only items 
 Since = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only items published on this day or later.")
 ]
+Where = Annotated[
+    str | None,
+    typer.Option(help="Only items that fulfil this SQL condition on the columns of items, such as 'word_count < 100'."),
+]
 
 
 def reread(
@@ -32,6 +36,7 @@ def reread(
     source: Sources = None,
     state: Annotated[str | None, typer.Option(help="Only items in this state, such as ok or blocked.")] = None,
     since: Since = None,
+    where: Where = None,
     extractor: Annotated[
         str | None, typer.Option(help="Only texts of an extractor whose name begins so, such as 'trafilatura 2.0'.")
     ] = None,
@@ -46,7 +51,11 @@ def reread(
     present extractor has made is skipped. Exit code 1 if a copy could not be read, or an item was in the daemon's hands.
     """
     settings = terminal.settings(config_file)
-    choice = reextract.chosen(settings, source or (), state=state, since=terminal.from_day(since), extractor=extractor)
+    first = terminal.from_day(since)
+    choice = reextract.chosen(settings, source or (), state=state, since=first, extractor=extractor, where=where)
+    if where is not None:
+        with terminal.reading(config_file) as store:
+            reextract.check(store, choice)
     begun, done, busy = _reread(settings, choice, everything=everything)
     counts = _counts(done) | {"busy": busy or 0}
     if as_json:
@@ -97,6 +106,7 @@ def export_warc(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; compressed if it ends in .gz.")],
     source: Sources = None,
     since: Since = None,
+    where: Where = None,
     config_file: ConfigFile = DEFAULT,
     as_json: Json = False,
 ) -> None:
@@ -106,9 +116,11 @@ def export_warc(
     install 'aggregator[warc]').
     """
     settings = terminal.settings(config_file)
-    choice = reextract.chosen(settings, source or (), state=None, since=terminal.from_day(since), extractor=None)
-    with terminal.reading(config_file) as store, _replacing(file) as out_file:
-        written, damaged = _write_warc(store, choice, out_file, file.name)
+    choice = reextract.chosen(settings, source or (), since=terminal.from_day(since), where=where)
+    with terminal.reading(config_file) as store:
+        reextract.check(store, choice)
+        with _replacing(file) as out_file:
+            written, damaged = _write_warc(store, choice, out_file, file.name)
     for url, said in damaged:
         err.print(escape(f"{url}: {said}"), style="red", highlight=False, soft_wrap=True)
     if as_json:

@@ -161,11 +161,28 @@ class Reextractor:
 
 
 def chosen(
-    settings: config.Settings, names: Sequence[str], *, state: str | None, since: datetime | None, extractor: str | None
+    settings: config.Settings,
+    names: Sequence[str],
+    *,
+    state: str | None = None,
+    since: datetime | None = None,
+    extractor: str | None = None,
+    where: str | None = None,
 ) -> pages.Choice:
     """The choice that these options mean. Raises ConfigError for a state that there is not."""
     if state is not None and state not in tuple(model.ItemState):
         raise errors.ConfigError(f"there is no state {state!r}; there are {', '.join(model.ItemState)}")
     known = {source.name.casefold(): source.name for source in settings.sources}
     wanted = tuple(known.get(name.casefold(), name) for name in names)
-    return pages.Choice(sources=wanted, state=state, since=since, extractor=extractor)
+    return pages.Choice(sources=wanted, state=state, since=since, extractor=extractor, where=where)
+
+
+def check(store: db.Store, choice: pages.Choice) -> None:
+    """Raises ConfigError for a condition that the database does not understand; StoreError where it cannot be asked."""
+    try:
+        with store.read() as conn:
+            pages.check(conn, choice)
+    except errors.StoreError as exc:
+        if choice.where is None or isinstance(exc, errors.UnavailableError):
+            raise
+        raise errors.ConfigError(f"--where {choice.where}: {exc}") from exc

@@ -410,12 +410,13 @@ def test_what_was_stored_by_a_version_without_fingerprints_is_placed(store: db.S
     assert run(config_file)["placed"] == 0
 
 
-def test_only_what_is_chosen_is_placed_again(store: db.Store, config_file: Path) -> None:
+@pytest.mark.parametrize("choice", [("--source", "Source 8"), ("--where", "source_id = 8 AND word_count > 0")])
+def test_only_what_is_chosen_is_placed_again(store: db.Store, config_file: Path, choice: tuple[str, str]) -> None:
     fill(store, *CORPUS)
     with store.begin() as conn:
         conn.execute(update(tables.items).values(algo=0))
 
-    run(config_file, "--source", "Source 8")
+    run(config_file, *choice)
 
     with store.read() as conn:
         algos = list(conn.execute(select(tables.items.c.algo).order_by(tables.items.c.id)).scalars())

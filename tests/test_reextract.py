@@ -156,6 +156,9 @@ def test_clusters_follow_the_new_texts(store: db.Store, config_file: Path) -> No
         (("--since", "2025-09-19"), []),
         (("--extractor", "trafilatura 0"), [1, 2, 3]),
         (("--extractor", "trafilatura_0"), []),
+        (("--where", "word_count < 100 AND title LIKE '%3' -- the third"), [3]),
+        (("--where", "id > 1 AND state = 'ok:' OR id = 1"), [1]),
+        (("--where", "id > 1", "--source", "Source 1"), [2]),
     ],
 )
 def test_only_what_was_chosen_is_read(
@@ -173,6 +176,20 @@ def test_a_state_that_there_is_not_is_a_mistake(store: db.Store, config_file: Pa
 
     with pytest.raises(errors.ConfigError, match=r"there is no state .good."):
         CliRunner().invoke(cli, ["reextract", "--state", "good", "--config", str(config_file)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    "where", ["nonsense = 1", "word_count <", "1=1); DELETE FROM items; --", "id IN (SELECT id FROM nowhere)"]
+)
+def test_a_condition_that_the_database_does_not_understand_is_a_mistake(
+    store: db.Store, config_file: Path, where: str
+) -> None:
+    _fill(store, _page("a"))
+
+    with pytest.raises(errors.ConfigError, match=r"--where .*database"):
+        CliRunner().invoke(cli, ["reextract", "--where", where, "--config", str(config_file)], catch_exceptions=False)
+
+    assert len(_all(store, tables.items)) == 1
 
 
 def test_a_consent_page_that_was_taken_for_an_article_is_one_no_longer(store: db.Store, config_file: Path) -> None:

@@ -4,7 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    TextClause,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from aggregator import model
 from aggregator.store import tables
@@ -15,18 +27,19 @@ _pages, _items, _sources = tables.pages, tables.items, tables.sources
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """Which items: all that fulfil every condition that is given. `since` is of publication, `extractor` how its name begins;
-    `but` leaves out those whose text that extractor has made."""
+    `where` is SQL, of whoever has the database; `but` leaves out those whose text that extractor has made."""
 
     sources: tuple[str, ...] = ()
     state: str | None = None
     since: datetime | None = None
     extractor: str | None = None
+    where: str | None = None
     but: str | None = None
 
 
-def chosen(choice: Choice) -> list[ColumnElement[bool]]:
+def chosen(choice: Choice) -> list[ColumnElement[bool] | TextClause]:
     """The conditions on items that it names."""
-    found: list[ColumnElement[bool]] = []
+    found: list[ColumnElement[bool] | TextClause] = []
     if choice.sources:
         found.append(_items.c.source_id.in_(select(_sources.c.id).where(_sources.c.name.in_(choice.sources))))
     if choice.state is not None:
@@ -35,9 +48,18 @@ def chosen(choice: Choice) -> list[ColumnElement[bool]]:
         found.append(_items.c.published_at >= choice.since)
     if choice.extractor is not None:
         found.append(_items.c.extractor.startswith(choice.extractor, autoescape=True))
+    if choice.where is not None:
+        # A comment behind the condition ends with its line; a colon is no parameter of ours.
+        condition = choice.where.replace("\\", "\\\\").replace(":", "\\:")
+        found.append(text(f"EXISTS (SELECT 1 FROM items one WHERE one.id = items.id AND ({condition}\n))"))
     if choice.but is not None:
         found.append(or_(_items.c.extractor.is_(None), _items.c.extractor != choice.but))
     return found
+
+
+def check(conn: Connection, choice: Choice) -> None:
+    """Raises StoreError, where the database does not understand what was chosen."""
+    conn.execute(select(_items.c.id).where(*chosen(choice)).limit(1)).first()
 
 
 # ------------------------------------------------------------------------------------------------------------ keeping

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, TextClause, and_, bindparam, func, or_, select, update
 
 from aggregator import model
 from aggregator.dedup import fingerprint
@@ -54,7 +54,7 @@ def _relatable() -> ColumnElement[bool]:
     return or_(_items.c.state.in_(model.SETTLED), bare)
 
 
-def _wanted(choice: pages.Choice) -> list[ColumnElement[bool]]:
+def _wanted(choice: pages.Choice) -> list[ColumnElement[bool] | TextClause]:
     return [func.coalesce(_items.c.algo, -1) != fingerprint.ALGO, _relatable(), *pages.chosen(choice)]
 
 
