@@ -596,13 +596,16 @@ class DraftJob:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
     """What is compared of a text, as `dedup.fingerprint` packs it: how many `tokens` it has, the hashes of its runs of five of them in
-    their order, where its numbers are and their hashes. `algo` names the rules, `dense` a script without spaces."""
+    their order, where its numbers are and their hashes; by which hashes others are `asked` for and it is `stored`. `algo` names the rules,
+    `dense` a script without spaces."""
 
     algo: int
     tokens: int
     shingles: bytes
     numbers_at: bytes
     numbers: bytes
+    asked: tuple[int, ...]
+    stored: tuple[int, ...]
     dense: bool = False
 
 

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy
 import psycopg
 from sqlalchemy import text
 
@@ -94,7 +93,7 @@ def timed(store: db.Store) -> tuple[float, float]:
             around = neighbours.around(conn, batch)
             took.append((time.perf_counter() - started) / len(batch) * 1000)
         compared.append(sum(known.subject is not None for known in around.known.values()) / len(batch))
-    return statistics.median(took), float(numpy.mean(compared))
+    return statistics.median(took), statistics.mean(compared)
 
 
 @contextmanager

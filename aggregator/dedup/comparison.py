@@ -1,12 +1,13 @@
 """Two texts into how they are related: the same, one in the other, or different, with coverages and the reason. Pure, and the same
 whichever of the two comes first."""
 
+import re
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-
-import numpy
-from numpy.typing import NDArray
+from functools import lru_cache
 
 from aggregator.dedup import fingerprint
 
@@ -27,8 +28,7 @@ _GAP, _MOST_GAPS, _MOST_NUMBERS = 8, 6.0, 1.5
 # A notice of at most so many tokens, with so many numbers, of which this share must recur.
 _NOTICE, _NUMBERS, _NUMBERS_KEPT = 160, 4, 0.6
 
-Mask = NDArray[numpy.bool_]
-Places = NDArray[numpy.intp]
+_ZEROS = re.compile(rb"\0+")
 
 
 class Relation(StrEnum):
@@ -89,10 +89,10 @@ def _judge(small: Subject, large: Subject) -> Verdict:
     if small.text.tokens < _LEAST:
         return Verdict(relation=Relation.DIFFERENT, reason="too short")
     shared, also = covering(small.text, large.text), covering(large.text, small.text)
-    mine, theirs = float(shared.mean()), float(also.mean())
+    mine, theirs = _share(shared, small.text), _share(also, large.text)
     if small.text.tokens < SHORT:
         reason = _against_short(small, large, mine, theirs)
-        if _numbers_in_gaps(large.text, *_gaps(also)):
+        if _numbers_in_gaps(large.text, _gaps(also)):
             reason = reason or "a short text with other numbers"
     else:
         reason = _against(small, large, mine, theirs) or _form(small.text, large.text, shared)
@@ -105,7 +105,7 @@ def _against_short(small: Subject, large: Subject, mine: float, theirs: float) -
     """Why a short text and another are different; empty if they are not."""
     if mine < _FOUND_SHORT:
         return "a short text that is not there whole"
-    if not numpy.isin(small.text.numbers, large.text.numbers).all():
+    if not set(small.text.numbers).issubset(large.text.numbers):
         return "a short text with other numbers"
     titled = bool(small.title and large.title)
     return "short texts under other titles" if theirs >= _SAME and titled and not alike(small, large) else ""
@@ -128,48 +128,54 @@ def alike(one: Subject, other: Subject, *, share: float = _ALIKE) -> bool:
     return len(one.title & other.title) >= share * len(one.title | other.title)
 
 
-def covering(text: fingerprint.Text, other: fingerprint.Text) -> Mask:
-    """Which tokens of `text` lie in a shingle that `other` has, too."""
-    among = other.distinct
-    covered = numpy.zeros(text.tokens, bool)
-    if not len(among) or not text.tokens:
-        return covered
-    at = numpy.searchsorted(among, text.shingles)
-    at[at == len(among)] = 0
-    shared = among[at] == text.shingles
-    for start in range(text.tokens - len(shared) + 1):
-        covered[start : start + len(shared)] |= shared
+def covering(text: fingerprint.Text, other: fingerprint.Text) -> int:
+    """Which tokens of `text` lie in a shingle that `other` has, too: a byte for each, 1 or 0, as one number, the first token lowest. So
+    what two texts share is counted and combined at once (`int.bit_count`)."""
+    shared = int.from_bytes(bytes(map(_distinct(other).__contains__, text.shingles)), "little")
+    covered = 0
+    for start in range(text.tokens - len(text.shingles) + 1):
+        covered |= shared << 8 * start
     return covered
 
 
-def _form(small: fingerprint.Text, large: fingerprint.Text, shared: Mask) -> str:
+def share(text: fingerprint.Text, other: fingerprint.Text) -> float:
+    """Which share of `text` is in `other`."""
+    return _share(covering(text, other), text)
+
+
+def _share(covered: int, text: fingerprint.Text) -> float:
+    return covered.bit_count() / text.tokens if text.tokens else 0.0
+
+
+# A new text is compared with one after the other.
+@lru_cache(maxsize=2)
+def _distinct(text: fingerprint.Text) -> frozenset[int]:
+    return frozenset(text.shingles)
+
+
+def _form(small: fingerprint.Text, large: fingerprint.Text, shared: int) -> str:
     """Why two texts are one form, filled in twice; empty if they are not."""
-    hundreds = shared.sum() / 100
-    starts, ends = _gaps(shared)
-    if (ends - starts <= _GAP).sum() > _MOST_GAPS * hundreds:
+    hundreds = shared.bit_count() / 100
+    gaps = _gaps(shared)
+    if sum(end - start <= _GAP for start, end in gaps) > _MOST_GAPS * hundreds:
         return "a form: many short gaps"
-    numbers = _numbers_in_gaps(small, starts, ends)
+    numbers = _numbers_in_gaps(small, gaps)
     if numbers >= 2 and numbers > _MOST_NUMBERS * hundreds:
         return "a form: other numbers in short gaps"
     if small.tokens < _NOTICE and len(small.numbers) >= _NUMBERS:
-        kept = (Counter(small.numbers.tolist()) & Counter(large.numbers.tolist())).total()
+        kept = (Counter(small.numbers) & Counter(large.numbers)).total()
         if kept < _NUMBERS_KEPT * len(small.numbers):
             return "a notice with other numbers"
     return ""
 
 
-def _numbers_in_gaps(text: fingerprint.Text, starts: Places, ends: Places) -> int:
+def _numbers_in_gaps(text: fingerprint.Text, gaps: Sequence[tuple[int, int]]) -> int:
     """How many numbers are in the short ones of these gaps."""
-    if not len(starts):
-        return 0
-    at = numpy.searchsorted(starts, text.numbers_at, side="right") - 1
-    inside = (at >= 0) & (text.numbers_at < ends[at]) & (ends - starts <= _GAP)[at]
-    return int(inside.sum())
+    at = text.numbers_at
+    return sum(bisect_left(at, end) - bisect_left(at, start) for start, end in gaps if end - start <= _GAP)
 
 
-def _gaps(shared: Mask) -> tuple[Places, Places]:
+def _gaps(shared: int) -> list[tuple[int, int]]:
     """Where the runs that are not shared begin and end, those before the first and after the last shared one left out."""
-    edges = numpy.flatnonzero(numpy.diff(shared)) + 1
-    edges = edges[0 if shared[0] else 1 :]
-    ends = edges[1::2]
-    return edges[::2][: len(ends)], ends
+    mask = shared.to_bytes((shared.bit_length() + 7) // 8, "little")
+    return [gap.span() for gap in _ZEROS.finditer(mask, max(mask.find(1), 0))]

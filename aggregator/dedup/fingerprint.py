@@ -1,21 +1,20 @@
 """A text into hashes: one that is equal for equal stories, and those of its runs of five tokens, by which parts of it are recognised."""
 
 import hashlib
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-import numpy
 import xxhash
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from aggregator import model
 from aggregator.dedup import normalize
 
-Hashes: TypeAlias = NDArray[numpy.int64]
-Places: TypeAlias = NDArray[numpy.int32]
+# Of 64 and of 32 bits; in Python 3.11 `array` takes no parameter but in quotes.
+Hashes: TypeAlias = "array[int]"
+Places: TypeAlias = "array[int]"
 
 # Which rules made a fingerprint: those of different numbers share no hash. A change of `normalize` or of what is below needs the next
 # one, and `aggregator recluster` brings a corpus along.
@@ -37,9 +36,8 @@ _LEAD = 40
 # A text of fewer shingles stores about eight of them in any case, and asks for all.
 _FEW = 64
 
-_BASE = numpy.uint64(0x9E3779B97F4A7C15)
-# The finaliser of splitmix64 (Steele, Lea, Flood 2014): without it neighbours have neighbouring hashes.
-_MIX = (numpy.uint64(0xBF58476D1CE4E5B9), numpy.uint64(0x94D049BB133111EB))
+# Bytes.
+_HASH = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,24 +51,19 @@ class Text:
     dense: bool = False
 
     @cached_property
-    def distinct(self) -> Hashes:
-        """The hashes, sorted, each once."""
-        return numpy.unique(self.shingles)
-
-    @cached_property
     def stored(self) -> tuple[int, ...]:
         """The hashes by which others find this text."""
         count = len(self.shingles)
         if count < _FEW:
-            return tuple(_smallest(self.shingles, max(2, count // 8)).tolist())
+            return tuple(sorted(_smallest(self.shingles, max(2, count // 8))))
         found = _smallest(self.shingles, _window(count, dense=self.dense))
-        return tuple(numpy.union1d(found, _smallest(self.shingles[:_LEAD], _ASKED)).tolist())
+        return tuple(sorted(found | _smallest(self.shingles[:_LEAD], _ASKED)))
 
     @cached_property
     def asked(self) -> tuple[int, ...]:
         """The hashes by which this text finds others, those that it stores among them."""
-        found = self.distinct if len(self.shingles) < _FEW else _smallest(self.shingles, _ASKED)
-        return tuple(found.tolist())
+        few = len(self.shingles) < _FEW
+        return tuple(sorted(set(self.shingles) if few else _smallest(self.shingles, _ASKED)))
 
 
 def _window(count: int, *, dense: bool) -> int:
@@ -105,15 +98,14 @@ def make(text: str, title: str = "") -> tuple[str | None, model.Fingerprint]:
 
 def read(tokens: Sequence[str]) -> Text:
     """What is compared of a text of these tokens."""
-    words = [_hashed(token) for token in tokens]
-    hashes = numpy.array(words, dtype=numpy.uint64)
+    hashes = array("Q", map(_hashed, tokens))
     at = [place for place, token in enumerate(tokens) if not token.isalpha() and any(map(str.isdigit, token))]
     single = sum(len(token) == 1 for token in tokens)
     return Text(
         tokens=len(tokens),
         shingles=_shingles(hashes),
-        numbers_at=numpy.array(at, dtype=numpy.int32),
-        numbers=hashes[at].view(numpy.int64) if at else numpy.empty(0, numpy.int64),
+        numbers_at=array("i", at),
+        numbers=_signed(hashes[place] for place in at),
         dense=2 * single > len(tokens),
     )
 
@@ -122,31 +114,43 @@ def _hashed(token: str) -> int:
     return xxhash.xxh3_64_intdigest(token.encode("utf-8", "surrogatepass"))
 
 
+def _signed(hashes: Iterable[int]) -> Hashes:
+    """Hashes as a database keeps them."""
+    return array("q", array("Q", hashes).tobytes())
+
+
 def hashed(*words: str) -> int:
     """One hash of all these, as a database keeps it."""
-    found = numpy.array([_hashed(f"{ALGO} " + " ".join(words))], dtype=numpy.uint64)
-    return int(found.view(numpy.int64)[0])
+    return _signed([_hashed(f"{ALGO} " + " ".join(words))])[0]
 
 
-def _shingles(words: NDArray[numpy.uint64]) -> Hashes:
+def _shingles(words: Hashes) -> Hashes:
     """The hash of each run of five tokens; of all of them, where there are fewer."""
-    if not len(words):
-        return numpy.empty(0, numpy.int64)
+    if not words:
+        return array("q")
     width = min(WIDTH, len(words))
-    count = len(words) - width + 1
-    rolled = numpy.full(count, ALGO, numpy.uint64)
-    for start in range(width):
-        rolled = rolled * _BASE + words[start : start + count]
-    rolled = (rolled ^ (rolled >> numpy.uint64(30))) * _MIX[0]
-    rolled = (rolled ^ (rolled >> numpy.uint64(27))) * _MIX[1]
-    return (rolled ^ (rolled >> numpy.uint64(31))).view(numpy.int64)
+    packed = words.tobytes()
+    ends = range(width * _HASH, len(packed) + 1, _HASH)
+    return _signed(xxhash.xxh3_64_intdigest(packed[end - width * _HASH : end], ALGO) for end in ends)
 
 
-def _smallest(hashes: Hashes, window: int) -> Hashes:
-    """The smallest of every `window` hashes in a row, sorted, each once (winnowing: Schleimer, Wilkerson, Aiken 2003)."""
-    if not len(hashes):
-        return hashes
-    return numpy.unique(sliding_window_view(hashes, min(window, len(hashes))).min(axis=1))
+def _smallest(hashes: Hashes, window: int) -> set[int]:
+    """The smallest of every `window` hashes in a row (winnowing: Schleimer, Wilkerson, Aiken 2003)."""
+    window = min(window, len(hashes))
+    if not window:
+        return set()
+    least = min(hashes[:window])
+    at, found = hashes.index(least), {least}
+    for place, one in enumerate(hashes[window:], window):
+        if one <= least:
+            least, at = one, place
+            found.add(one)
+        elif at <= place - window:
+            # It has left the window, of which most see none leave.
+            least = min(hashes[place - window + 1 : place + 1])
+            at = hashes.index(least, place - window + 1)
+            found.add(least)
+    return found
 
 
 def pack(text: Text) -> model.Fingerprint:
@@ -157,16 +161,21 @@ def pack(text: Text) -> model.Fingerprint:
         shingles=text.shingles.tobytes(),
         numbers_at=text.numbers_at.tobytes(),
         numbers=text.numbers.tobytes(),
+        asked=text.asked,
+        stored=text.stored,
         dense=text.dense,
     )
 
 
 def unpack(packed: model.Fingerprint) -> Text:
     """What `pack` has packed."""
-    return Text(
+    text = Text(
         tokens=packed.tokens,
-        shingles=numpy.frombuffer(packed.shingles, numpy.int64),
-        numbers_at=numpy.frombuffer(packed.numbers_at, numpy.int32),
-        numbers=numpy.frombuffer(packed.numbers, numpy.int64),
+        shingles=array("q", packed.shingles),
+        numbers_at=array("i", packed.numbers_at),
+        numbers=array("q", packed.numbers),
         dense=packed.dense,
     )
+    # As if they had been asked for already: a worker had time to find them.
+    vars(text).update(asked=packed.asked, stored=packed.stored)
+    return text

@@ -291,20 +291,20 @@ def _is_page(newcomer: Newcomer, link: Link, related: Sequence[Link], around: Ne
         return False
     text, titled = newcomer.subject.text, comparison.alike(newcomer.subject, copied.subject)
     needed = max(_FURTHER, text.tokens * (_FURTHER_UNDER_ONE_TITLE if titled else _FURTHER_SHARE))
-    rest = ~comparison.covering(text, copied.subject.text)
+    taken = comparison.covering(text, copied.subject.text)
     for other in (around.known[one.other_id] for one in related if one.verdict.relation is not Relation.CONTAINED):
         if other.group == copied.group or other.subject is None:
             continue
         if _is_version(other.subject, newcomer.subject, copied.subject):
             continue
-        if (comparison.covering(text, other.subject.text) & rest).sum() >= needed:
+        if (comparison.covering(text, other.subject.text) & ~taken).bit_count() >= needed:
             return True
     return False
 
 
 def _is_version(other: Subject, *of: Subject) -> bool:
     """Whether `other` is a version of one of these rather than another article: versions of one story cover other parts of a third."""
-    overlap = float(comparison.covering(other.text, of[-1].text).mean())
+    overlap = comparison.share(other.text, of[-1].text)
     return overlap >= _OVERLAP or any(comparison.alike(other, one) for one in of)
 
 
