@@ -1,7 +1,8 @@
 """What the engine does beside the two stages: at its times, once at a time, to its end, and at the end of a single round."""
 
 import asyncio
-from datetime import timedelta
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,28 @@ async def test_a_single_round_ends_with_them_and_a_poll_by_hand_does_not(tmp_pat
         await one.round(harvests=True)
 
         assert one.source()["sought_at"] == one.clock.at
+
+
+async def test_while_the_loop_is_late_harvests_leave_the_machine_to_polls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    async with world.opened(tmp_path, f"sqlite:///{tmp_path}/corpus.db") as one:
+        engine = one.running.engine
+
+        def claim(_now: datetime, free: int) -> tuple[()]:
+            asked.append(free)
+            return ()
+
+        monkeypatch.setattr(engine, "_claim_harvests", claim)
+        await engine.start()
+        await engine.tick()
+        started = time.monotonic()
+        while len(set(asked)) < 2 and time.monotonic() < started + 20:
+            # What holds up the loop: the pulse notices it, and the next tick.
+            time.sleep(0.4)
+            await asyncio.sleep(0.05)
+            await engine.tick()
+
+    assert asked[0] == engine._seats.harvests
+    assert set(asked) == {engine._seats.harvests, -(-engine._seats.harvests // 4)}

@@ -33,6 +33,8 @@ _POLLS_A_SECOND, _LONGEST_SPREAD = 50, timedelta(minutes=30)
 _SETTLED = timedelta(minutes=1)
 # The loop's lag is measured so often; the wall clock may differ from the monotonic one by this much before it has been set.
 _PULSE, _LEAP = 0.25, 30.0
+# While the loop is later than this, so small a part of their seats is for harvests: polls have times to keep, a full text has none.
+_LATE, _PART = 0.05, 4
 # How often a single run looks again for work whose host was busy.
 _LOOK = timedelta(milliseconds=250)
 
@@ -96,6 +98,7 @@ class Local:
         self._paused_until = datetime.min.replace(tzinfo=UTC)
         self._unstored = 0
         self._pulse: asyncio.Task[None] | None = None
+        self._lag = 0.0
         self.trouble: str | None = None
 
     # ------------------------------------------------------------------------------------------------- the daemon
@@ -130,9 +133,8 @@ class Local:
         async with self._ticking:
             try:
                 await self._fill(self._polls, self._seats.polls, self._claim_polls, self._poll, now)
-                await self._fill(
-                    self._harvests, self._seats.harvests, self._claim_harvests, self._harvester.harvest, now
-                )
+                seats = self._seats.harvests if self._lag < _LATE else -(-self._seats.harvests // _PART)
+                await self._fill(self._harvests, seats, self._claim_harvests, self._harvester.harvest, now)
                 self.trouble = None
             except errors.StoreError as exc:
                 self._pause(exc, now)
@@ -171,7 +173,8 @@ class Local:
         while True:
             await asyncio.sleep(_PULSE)
             now = time.monotonic()
-            self._metrics.lagged(max(now - beat - _PULSE, 0.0))
+            self._lag = max(now - beat - _PULSE, 0.0)
+            self._metrics.lagged(self._lag)
             beat, leap = now, time.time() - now - offset
             if abs(leap) > _LEAP:
                 offset += leap
