@@ -134,7 +134,10 @@ def test_a_text_that_is_the_same_is_no_revision_and_has_its_new_extractor(store:
 
 
 def test_clusters_follow_the_new_texts(store: db.Store, config_file: Path) -> None:
-    other = _page("trade").replace(b"nobody was surprised", b"in the towns that live off coal people were up in arms")
+    other = _page("trade")
+    for n in range(12):
+        said = PARAGRAPH.format(n=n, what="trade")
+        other = other.replace(said.encode(), " ".join(sorted(said.split(), key=lambda word: word[::-1])).encode())
     _fill(store, _page("trade"), _page("trade"), other, text="The same for all three.")
     assert len({item["cluster_id"] for item in _all(store, tables.items)}) == 1
 
