@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CONFIG ?= config/aggregator.yaml
-# Test files run side by side in so many processes, one more than cores, for they wait a lot; what measures time and memory runs alone.
-JOBS ?= 3
-SIDE_BY_SIDE = -n $(JOBS) --dist loadfile --no-loadscope-reorder
+# Test files run side by side in so many processes, of those that mostly wait one more; what measures time and memory runs alone.
+JOBS ?= 2
+SLOW_JOBS ?= 3
+SIDE_BY_SIDE = --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run test check format bench clean
 .DEFAULT_GOAL := help
@@ -18,11 +19,11 @@ run: $(VENV)/.installed ## Set up once, then run the daemon in the foreground on
 	@exec $(BIN)/aggregator run --config $(CONFIG)
 
 test: $(VENV)/.installed-dev ## Set up once, then run the tests (one file: make test ARGS=tests/test_items.py)
-	$(BIN)/python -m pytest -q -m "not slow" $(SIDE_BY_SIDE) $(ARGS)
+	$(BIN)/python -m pytest -q -m "not slow" -n $(JOBS) $(SIDE_BY_SIDE) $(ARGS)
 
 slow: $(VENV)/.installed-dev ## The slower tests on recorded data in ../shared
 	$(BIN)/python -m pytest -q -m slow tests/hostile $(ARGS)
-	$(BIN)/python -m pytest -q -m slow --ignore tests/hostile $(SIDE_BY_SIDE) $(ARGS)
+	$(BIN)/python -m pytest -q -m slow --ignore tests/hostile -n $(SLOW_JOBS) $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(VENV)/.installed-dev ## Formatting, lint, types, layers, dependencies
 	$(BIN)/ruff format --check .

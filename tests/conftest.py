@@ -32,8 +32,8 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Postgres server, with `{}` in the place of the database's name; it ends with the tests. It waits for no disk: a database
-    is made in a quarter of the time, and nobody pulls the plug here."""
+    """The URL of a Postgres server, with `{}` in the place of the database's name; it ends with the tests. It waits for no disk, for nobody
+    pulls the plug here."""
     with warnings.catch_warnings():
         # platformdirs, which the wheel uses, warns where a machine has no XDG_RUNTIME_DIR.
         warnings.simplefilter("ignore")
@@ -53,7 +53,7 @@ def create_database(postgres: str, *, template: str = "template1") -> str:
     """A new database on the server; its SQLAlchemy URL."""
     name = f"corpus_{next(_numbers)}"
     with psycopg.connect(postgres.format("postgres"), autocommit=True) as conn:
-        conn.execute(f'CREATE DATABASE {name} TEMPLATE "{template}" STRATEGY file_copy')
+        conn.execute(f'CREATE DATABASE {name} TEMPLATE "{template}"')
     return postgres.format(name).replace("postgresql://", "postgresql+psycopg://")
 
 
@@ -76,18 +76,14 @@ def _postgres_template(postgres: str) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database at the current schema, empty: the test runs once on each kind."""
     if request.param == "postgres":
-        server, template = request.getfixturevalue("postgres"), request.getfixturevalue("_postgres_template")
-        url = create_database(server, template=template)
-        yield url
-        with psycopg.connect(server.format("postgres"), autocommit=True) as conn:
-            conn.execute(f"DROP DATABASE IF EXISTS {url.split('?')[0].rpartition('/')[2]} WITH (FORCE)")
-        return
+        template = request.getfixturevalue("_postgres_template")
+        return create_database(request.getfixturevalue("postgres"), template=template)
     path = tmp_path / "corpus.db"
     shutil.copy(request.getfixturevalue("_sqlite_template"), path)
-    yield f"sqlite:///{path}"
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture
