@@ -7,6 +7,7 @@ CONFIG ?= config/aggregator.yaml
 # Test files run side by side in so many processes, of those that mostly wait one more; what measures time and memory runs alone.
 JOBS ?= 2
 SLOW_JOBS ?= 3
+ALONE = tests/hostile tests/e2e/test_extremes.py
 SIDE_BY_SIDE = --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run test check format bench clean
@@ -22,8 +23,8 @@ test: $(VENV)/.installed-dev ## Set up once, then run the tests (one file: make 
 	$(BIN)/python -m pytest -q -m "not slow" -n $(JOBS) $(SIDE_BY_SIDE) $(ARGS)
 
 slow: $(VENV)/.installed-dev ## The slower tests on recorded data in ../shared
-	$(BIN)/python -m pytest -q -m slow tests/hostile $(ARGS)
-	$(BIN)/python -m pytest -q -m slow --ignore tests/hostile -n $(SLOW_JOBS) $(SIDE_BY_SIDE) $(ARGS)
+	$(BIN)/python -m pytest -q -m slow $(ALONE) $(ARGS)
+	$(BIN)/python -m pytest -q -m slow $(ALONE:%=--ignore %) -n $(SLOW_JOBS) $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(VENV)/.installed-dev ## Formatting, lint, types, layers, dependencies
 	$(BIN)/ruff format --check .
