@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aggregator import markup
 
@@ -72,12 +72,12 @@ _CAPTION_LEAST, _CAPTION_MOST = 6, 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """`text` is the article, `apart` what was cut from it, a line each; `taught` what it teaches of its source (`candidates`), which is the
-    same whatever was learned before."""
+    """`text` is the article, `apart` what was cut from it, a line each; `uncut` the text with what its source is known for, the same whatever
+    was learned before."""
 
     text: str
     apart: tuple[str, ...] = ()
-    taught: Mapping[int, str] = field(default_factory=dict)
+    uncut: str = ""
 
 
 def cut(text: str, title: str = "", learned: AbstractSet[int] = frozenset()) -> Cut:
@@ -85,15 +85,18 @@ def cut(text: str, title: str = "", learned: AbstractSet[int] = frozenset()) -> 
     lines, apart = text.split("\n"), list[str]()
     for step in (_other_articles, _footers, _teasers, _known_lines, _captions):
         lines = step(lines, title, apart)
-    taught = candidates("\n".join(line for line in lines if line))
+    whole = uncut = _joined(lines)
     if learned:
-        lines = _unlearned(lines, learned, apart)
-    whole = "\n".join(line for line in lines if line)
+        whole = _joined(_unlearned(lines, learned, apart))
     end = _END.search(whole[-60:])
     if end is not None:
         apart.append(end[0].strip())
         whole = whole[: len(whole) - len(end[0])]
-    return Cut(text=whole, apart=tuple(apart), taught=taught) if whole.strip() else Cut(text=text, taught=taught)
+    return Cut(text=whole, apart=tuple(apart), uncut=uncut) if whole.strip() else Cut(text=text, uncut=uncut)
+
+
+def _joined(lines: Iterable[str]) -> str:
+    return "\n".join(line for line in lines if line)
 
 
 def _unlearned(lines: list[str], learned: AbstractSet[int], apart: list[str]) -> list[str]:

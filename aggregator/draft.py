@@ -103,7 +103,7 @@ def _finish(
         canonical=best.canonical if best else None,
         tags=tagging.tags(known, text, taxonomy),
         boilerplate=apart,
-        paragraphs=cut.taught,
+        paragraphs=boilerplate.candidates(cut.uncut),
         before=before,
         before_hash=fingerprint.text_hash(before, known.title) if before is not None else None,
     )
