@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,19 +40,25 @@ async def test_no_more_than_the_seats_are_inside_at_once() -> None:
     assert most == 2
 
 
-async def test_requests_to_one_host_begin_at_least_the_spacing_apart() -> None:
-    polite, begun = ledger(concurrency=4, spacing=0.05), []
+async def test_requests_to_one_host_begin_at_least_the_spacing_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, begun = list[float](), list[float]()
+
+    def monotonic() -> float:
+        looked.append(time.monotonic())
+        return looked[-1]
+
+    monkeypatch.setattr(manners, "time", SimpleNamespace(monotonic=monotonic))
+    polite = ledger(concurrency=4, spacing=0.05)
 
     async def visit() -> None:
         async with polite.turn(HOST):
-            begun.append(time.monotonic())
+            # When the ledger gave the turn: after that a busy machine may do something else first.
+            begun.append(looked[-1])
 
     await asyncio.gather(*(visit() for _ in range(4)))
 
     gaps = [later - earlier for earlier, later in itertools.pairwise(begun)]
-    # Whoever begins a little late, on a busy machine, is that much nearer to the next.
-    assert min(gaps) > 0.025
-    assert sum(gaps) > 0.125
+    assert min(gaps) >= 0.05
 
 
 async def test_other_hosts_do_not_wait() -> None:

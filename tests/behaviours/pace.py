@@ -33,8 +33,8 @@ async def a_host_is_asked_by_few_and_with_pauses(world: World, case: Case) -> No
     assert defaults.concurrency <= 2
     assert defaults.spacing >= timedelta(seconds=1)
 
-    # The default but for the second, which would take 200 of them.
-    spacing = 0.025
+    # The default but for the second, which would take 200 of them; long beside what a busy machine takes to hand on a request.
+    spacing = 0.06
     world.told["http"] |= {"per_host": {"spacing": spacing}}
     crowd = {f"crowd {n}": f"http://big.test/{n}" for n in range(200)}
     others = {f"other {n}": f"http://{name}.test/" for n, name in enumerate(("cdn", "other", "site", "good"))}
@@ -47,8 +47,8 @@ async def a_host_is_asked_by_few_and_with_pauses(world: World, case: Case) -> No
     assert world.web.most_at_once["big.test"] <= 2
     asked = sorted(one.at for one in heard if web.host(one.url) == "big.test")
     gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
-    # A request leaves when its time has come, and arrives later by as much as the machine is busy: looked at are twenty in a row.
-    assert min(later - earlier for earlier, later in zip(asked, asked[20:], strict=False)) > 20 * spacing / 3
+    # A request leaves when its time has come, and arrives a moment later.
+    assert min(gaps) > spacing / 3
     assert sum(gaps) / len(gaps) >= spacing
     last = max(one.at for one in heard if web.host(one.url) != "big.test")
     assert last < asked[0] + (asked[-1] - asked[0]) / 4
