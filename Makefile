@@ -4,9 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CONFIG ?= config/aggregator.yaml
-# Test files run side by side in so many processes, of those that mostly wait one more; what measures time and memory runs alone.
-JOBS ?= 2
-SLOW_JOBS ?= 3
+# Test files run side by side in so many processes, which wait for a third of their time; what measures time and memory runs alone.
+JOBS ?= 3
 ALONE = tests/hostile tests/e2e/test_extremes.py
 SIDE_BY_SIDE = --dist loadfile --no-loadscope-reorder
 
@@ -24,7 +23,7 @@ test: $(VENV)/.installed-dev ## Set up once, then run the tests (one file: make 
 
 slow: $(VENV)/.installed-dev ## The slower tests on recorded data in ../shared
 	$(BIN)/python -m pytest -q -m slow $(ALONE) $(ARGS)
-	$(BIN)/python -m pytest -q -m slow $(ALONE:%=--ignore %) -n $(SLOW_JOBS) $(SIDE_BY_SIDE) $(ARGS)
+	$(BIN)/python -m pytest -q -m slow $(ALONE:%=--ignore %) -n $(JOBS) $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(VENV)/.installed-dev ## Formatting, lint, types, layers, dependencies
 	$(BIN)/ruff format --check .

@@ -286,7 +286,7 @@ def test_an_item_that_its_feed_changed_meanwhile_is_left_to_its_visit(
 
 
 def test_what_was_stopped_goes_on_at_the_next_call(store: db.Store, config_file: Path) -> None:
-    _fill(store, *(_page(f"subject {n}") for n in range(300)))
+    _fill(store, *(_page(f"subject {n}") for n in range(120)))
     process = replay.aggregator("reextract", config=config_file)
     until = time.monotonic() + 60
     while not _revised(store) and time.monotonic() < until:
@@ -299,9 +299,9 @@ def test_what_was_stopped_goes_on_at_the_next_call(store: db.Store, config_file:
     with store.read() as conn:
         owners = {owner for owner in sources.lease_owners(conn) if owner != "test"}
     assert (process.returncode, owners) == (130, set())
-    assert 0 < done < 300
-    assert _run(config_file=config_file)["revised"] == 300 - done
-    assert len(_all(store, tables.revisions)) == 600
+    assert 0 < done < 120
+    assert _run(config_file=config_file)["revised"] == 120 - done
+    assert len(_all(store, tables.revisions)) == 240
 
 
 def _revised(store: db.Store) -> int:

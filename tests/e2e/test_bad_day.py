@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 _UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _START = datetime(2025, 9, 19, tzinfo=UTC)
-_STEP, _HOUR, _DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
+_STEP, _HOUR, _DAY = timedelta(minutes=30), timedelta(hours=1), timedelta(days=1)
 
 
 class Weather:

@@ -35,7 +35,7 @@ class Version:
     dated: str
     words: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The link without what does not tell articles apart."""
         return folded(self.link)
