@@ -359,3 +359,27 @@ def test_a_schema_made_apart_outlives_nobody_who_was_killed(tmp_path: Path) -> N
 
     # Its child has the same output: what is left of it ends too.
     assert process.communicate(timeout=30)[0] == b""
+
+
+def test_a_writer_that_could_not_begin_writes_when_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "_PRAGMAS", (*db._PRAGMAS, "PRAGMA busy_timeout = 1"))
+    path = tmp_path / "corpus.db"
+    with closing(db.Store(f"sqlite:///{path}")) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        with store.begin() as conn:
+            conn.execute(text("CREATE TABLE told (word)"))
+        other.execute("BEGIN IMMEDIATE")
+        for _ in range(2):
+            with pytest.raises(errors.UnavailableError, match="another program keeps it locked"), store.begin():
+                pass
+        other.execute("ROLLBACK")
+
+        with store.begin() as conn:
+            conn.execute(text("INSERT INTO told VALUES ('one')"))
+        with pytest.raises(errors.StoreError), store.begin() as conn:
+            conn.execute(text("INSERT INTO told VALUES ('two')"))
+            conn.execute(text("INSERT INTO nowhere VALUES (1)"))
+        with store.begin() as conn:
+            conn.execute(text("INSERT INTO told VALUES ('three')"))
+
+        with store.read() as conn:
+            assert conn.execute(text("SELECT word FROM told")).scalars().all() == ["one", "three"]

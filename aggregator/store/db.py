@@ -27,10 +27,12 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 30000",
     "PRAGMA journal_size_limit = 67108864",
-    # For each of some six connections; the system keeps what was read in any case.
-    "PRAGMA cache_size = -2000",
+    # What a reader has in memory another's commit makes worthless; the system keeps what was read in any case.
+    "PRAGMA cache_size = -1000",
     "PRAGMA temp_store = MEMORY",
 )
+# The one writer's memory stays good from one commit to the next.
+_WRITER_PRAGMA = "PRAGMA cache_size = -4000"
 # So many in one INSERT: the usual thousand, of thirty columns, make a statement that takes 20 MB on its way to Postgres.
 _ROWS = 100
 # Any number: it must only be the same in all our processes.
@@ -53,8 +55,10 @@ class Store:
             raise errors.UnavailableError(
                 f"database: no driver for {self.url.drivername} ({hint})", code="driver"
             ) from exc
-        # SQLite's busy handler is unfair and can starve a writer for seconds: queue in the process instead.
-        self._writer = threading.RLock()
+        # SQLite's busy handler is unfair and can starve a writer for seconds: queue in the process instead, for one connection that is
+        # kept, with the pages and statements it knows.
+        self._turn = threading.RLock()
+        self._writer: Connection | None = None
 
     @property
     def path(self) -> Path | None:
@@ -68,8 +72,21 @@ class Store:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """One writing transaction: committed at the end, rolled back on any exception. Raises StoreError."""
-        with self._writer if self.sqlite else _NO_LOCK, self._transaction("BEGIN IMMEDIATE") as conn:
-            yield conn
+        if not self.sqlite:
+            with self._mapping(), self._engine.begin() as conn:
+                yield conn
+            return
+        with self._turn, self._mapping():
+            conn = self._kept()
+            with conn.begin():
+                yield conn
+
+    def _kept(self) -> Connection:
+        """The connection that writes."""
+        if self._writer is None:
+            self._writer = self._engine.connect().execution_options(sqlite_begin="BEGIN IMMEDIATE")
+            self._writer.connection.cursor().execute(_WRITER_PRAGMA)
+        return self._writer
 
     def commit(self, write: Callable[[Connection], T], *, tries: int) -> T:
         """What `write` returns, once it is committed. Where another writer is in its way it is called again, so often in all: it then
@@ -87,18 +104,21 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One reading transaction: a consistent picture. Keep it short, for a long one makes SQLite's WAL grow."""
-        with self._transaction("BEGIN") as conn:
+        with self._mapping(), self._engine.begin() as conn:
             yield conn
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
+    def _mapping(self) -> Iterator[None]:
         try:
-            with self._engine.connect().execution_options(sqlite_begin=begin) as conn, conn.begin():
-                yield conn
+            yield
         except SQLAlchemyError as exc:
             raise _mapped(exc, str(self)) from exc
 
     def close(self) -> None:
+        with self._turn:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
         self._engine.dispose()
 
     def upgrade(self) -> tuple[str | None, str]:
@@ -251,17 +271,6 @@ def _postgres(url: URL) -> sqlalchemy.Engine:
         insertmanyvalues_page_size=_ROWS,
         connect_args={"connect_timeout": 10, "options": "-c timezone=UTC -c statement_timeout=600000"},
     )
-
-
-class _NoLock:
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-
-_NO_LOCK = _NoLock()
 
 
 def upgrade_apart(url: str) -> None:
