@@ -32,7 +32,10 @@ from aggregator.store import db, hosts
 from aggregator.workers import Workers
 
 # What every worker needs; imported once in the fork server, shared by its children.
-_PRELOAD = ("aggregator.draft", "aggregator.feed.parse", "aggregator.feed.discover", "feedparser", "trafilatura")
+_PRELOAD = (
+    "aggregator.draft", "aggregator.article", "aggregator.rendition", "aggregator.feed.parse", "aggregator.feed.discover", "feedparser",
+    "trafilatura",
+)  # fmt: skip
 
 # What is under way when the daemon is told to stop may finish within this.
 DRAIN = timedelta(seconds=10)
