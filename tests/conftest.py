@@ -1,6 +1,7 @@
 """What tests stand on: a store on SQLite and on Postgres, both always, and a clock that stands still."""
 
 import itertools
+import json
 import shutil
 import warnings
 from collections import Counter
@@ -92,6 +93,16 @@ def store(database_url: str) -> Iterator[db.Store]:
     opened = db.Store(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def config_file(store: db.Store, database_url: str, tmp_path: Path) -> Path:
+    """Settings for this store, with one source."""
+    (tmp_path / "sources.yaml").write_text("sources:\n  - {name: Source 1, url: 'https://feed1.example/rss'}\n")
+    (tmp_path / "taxonomy.yaml").write_text("version: '1'\ntopics: []\n")
+    path = tmp_path / "aggregator.yaml"
+    path.write_text(json.dumps({"database": database_url}))
+    return path
 
 
 @pytest.fixture

@@ -20,16 +20,6 @@ DAY = timedelta(days=1)
 URL = "https://news.example/articles/1"
 
 
-@pytest.fixture
-def config_file(store: db.Store, database_url: str, tmp_path: Path) -> Path:
-    """The settings of the store, with one source that is no longer polled."""
-    (tmp_path / "sources.yaml").write_text("sources:\n  - {name: Source 1, url: 'https://feed1.example/rss'}\n")
-    (tmp_path / "taxonomy.yaml").write_text("version: '1'\ntopics: []\n")
-    path = tmp_path / "aggregator.yaml"
-    path.write_text(json.dumps({"database": database_url}))
-    return path
-
-
 def _run(*arguments: str, config_file: Path) -> str:
     ran = CliRunner().invoke(cli, [*arguments, "--config", str(config_file)], catch_exceptions=False)
     assert ran.exit_code == 0, ran.output

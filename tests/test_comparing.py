@@ -20,16 +20,6 @@ SECOND = "The river rose by four metres.\nNobody was hurt, the mayor said.\nMore
 
 
 @pytest.fixture
-def config_file(store: db.Store, database_url: str, tmp_path: Path) -> Path:
-    """The settings of the store, with one source that is no longer polled."""
-    (tmp_path / "sources.yaml").write_text("sources:\n  - {name: Source 1, url: 'https://feed1.example/rss'}\n")
-    (tmp_path / "taxonomy.yaml").write_text("version: '1'\ntopics: []\n")
-    path = tmp_path / "aggregator.yaml"
-    path.write_text(json.dumps({"database": database_url}))
-    return path
-
-
-@pytest.fixture
 def stored(store: db.Store, config_file: Path) -> db.Store:
     """Two articles of two sources, the second an hour later."""
     with store.begin() as conn:

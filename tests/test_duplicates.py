@@ -358,17 +358,6 @@ def together(store: db.Store, batches: Sequence[Sequence[tuple[model.Item, str]]
 # ----------------------------------------------------------------------------------------------------------- recluster
 
 
-@pytest.fixture
-def config_file(store: db.Store, database_url: str, tmp_path: Path) -> Path:
-    (tmp_path / "sources.yaml").write_text("sources: []")
-    path = tmp_path / "aggregator.yaml"
-    sources = [{"name": "Source 1", "url": "https://feed1.example/rss"}]
-    (tmp_path / "sources.yaml").write_text(json.dumps({"sources": sources}))
-    (tmp_path / "taxonomy.yaml").write_text("{}")
-    path.write_text(json.dumps({"database": database_url}))
-    return path
-
-
 def run(config_file: Path, *arguments: str, code: int = 0) -> Any:
     ran = CliRunner().invoke(cli, ["recluster", *arguments, "--json", "--config", str(config_file)])
     assert ran.exit_code == code, ran.output

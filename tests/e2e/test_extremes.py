@@ -2,7 +2,6 @@
 
 import contextlib
 import gzip
-import http.server
 import json
 import os
 import subprocess
@@ -19,6 +18,7 @@ from sqlalchemy import RowMapping, func, select
 
 from aggregator.feed import entry
 from aggregator.store import db, tables
+from tests.e2e import pages
 
 pytestmark = pytest.mark.slow
 
@@ -122,33 +122,9 @@ class Web:
 @contextlib.contextmanager
 def _serving(served: dict[str, Wanted]) -> Iterator[Web]:
     web = Web(served=served)
-    documents = list(served.values())
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            document = documents[int(self.path[1:])]
-            self.send_response(200)
-            self.send_header("content-type", document.content_type)
-            self.send_header("content-length", str(len(document.body)))
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                self.wfile.write(document.body)
-
-        def log_message(self, *_: object) -> None:
-            """Not on the terminal."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        web.port = server.server_address[1]
-        try:
-            yield web
-        finally:
-            server.shutdown()
-            thread.join()
+    documents = [(one.content_type, one.body) for one in served.values()]
+    with pages.serving(lambda path: documents[int(path[1:])]) as web.port:
+        yield web
 
 
 @dataclass

@@ -2,7 +2,6 @@
 and workers that are killed meanwhile cost nobody his text."""
 
 import contextlib
-import http.server
 import json
 import os
 import subprocess
@@ -20,6 +19,7 @@ from sqlalchemy import RowMapping, text
 
 from aggregator import workers
 from aggregator.store import db
+from tests.e2e import pages
 
 pytestmark = pytest.mark.slow
 
@@ -120,34 +120,18 @@ class Run:
 
 @contextlib.contextmanager
 def _serving(run: Run) -> Iterator[Run]:
-    pages = list(run.pages.values())
+    documents = list(run.pages.values())
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(path: str) -> tuple[str, bytes] | None:
+        number, _, kind = path[1:].partition(".")
+        if not number.isdigit():
+            return None
+        if kind == "html":
+            return "text/html", documents[int(number)]
+        return "application/rss+xml", _feed(run.port, int(number))
 
-        def do_GET(self) -> None:
-            number, _, kind = self.path[1:].partition(".")
-            body = (pages[int(number)] if kind == "html" else _feed(run.port, int(number))) if number.isdigit() else b""
-            self.send_response(200 if body else 404)
-            self.send_header("content-type", "text/html" if kind == "html" else "application/rss+xml")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Not on the terminal."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        run.port = server.server_address[1]
-        try:
-            yield run
-        finally:
-            server.shutdown()
-            thread.join()
+    with pages.serving(answer) as run.port:
+        yield run
 
 
 def _feed(port: int, number: int) -> bytes:
