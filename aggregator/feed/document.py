@@ -50,6 +50,7 @@ _BLANK = "\ufeff \t\r\n"
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';]+)""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([^"'>]+)["']""")
 _DECLARATION = re.compile(r"<\?xml(?:\s[^>]*)?>")
+_BYTES_DECLARATION = re.compile(_DECLARATION.pattern.encode("ascii"))
 _ROOT = re.compile(r"<\?xml|<(?:\w+:)?(?:rss|feed|RDF)\b")
 _PROLOG = re.compile(r"(?:\s++|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
 _DOCTYPE = re.compile(
@@ -109,12 +110,7 @@ def decode(body: bytes, headers: Mapping[str, str]) -> str:
     for start, codec in (*_BOMS, *_MARKS):
         if body.startswith(start):
             return body.decode(codec, "replace").removeprefix("\ufeff")
-    told = _CHARSET.search(headers.get("content-type", ""))
-    declared = _XML_ENCODING.search(body[:1000])
-    names = [told[1] if told else "", declared[1].decode("latin-1") if declared else ""]
-    charsets = [*dict.fromkeys([charset for name in names if (charset := _charset(name))]), "utf-8"]
-    if charsets[0] in _WESTERN:
-        charsets.insert(0, "utf-8")
+    charsets = _charsets(body, headers)
     for charset in charsets:
         try:
             return body.decode(charset)
@@ -125,6 +121,28 @@ def decode(body: bytes, headers: Mapping[str, str]) -> str:
         if charset not in _WESTERN and _mostly_read(text):
             return text
     return body.decode("cp1252", "replace")
+
+
+def utf8(body: bytes, headers: Mapping[str, str]) -> bytes | None:
+    """An XML document as the bytes of what `bare` leaves of its text, if `decode` takes it for UTF-8 where that reads all of it, which is
+    not looked at; None if not."""
+    if any(body.startswith(start) for start, codec in (*_BOMS, *_MARKS) if codec != "utf-8"):
+        return None
+    data = body.removeprefix(codecs.BOM_UTF8)
+    if data is body and _charsets(body, headers)[0] != "utf-8":
+        return None
+    data = data.lstrip(b" \t\r\n")
+    declaration = _BYTES_DECLARATION.match(data)
+    return data[declaration.end() :].lstrip() if declaration else data
+
+
+def _charsets(body: bytes, headers: Mapping[str, str]) -> list[str]:
+    """Those that it may be in, the likeliest first."""
+    told = _CHARSET.search(headers.get("content-type", ""))
+    declared = _XML_ENCODING.search(body[:1000])
+    names = [told[1] if told else "", declared[1].decode("latin-1") if declared else ""]
+    charsets = [*dict.fromkeys([charset for name in names if (charset := _charset(name))]), "utf-8"]
+    return ["utf-8", *charsets] if charsets[0] in _WESTERN else charsets
 
 
 def _charset(name: str) -> str | None:

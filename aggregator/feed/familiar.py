@@ -44,6 +44,13 @@ class Known(Mapping[int, model.ShownEntry]):
             packed += _ENTRY.pack(*entry.mark, entry.item_id, *entry.face)
         self._packed = bytes(packed)
 
+    @classmethod
+    def all(cls, packed: bytes) -> "Known":
+        """Every entry of a document, as `pack` has packed them."""
+        known = cls()
+        known._positions, known._packed = array("I", range(1, len(packed) // _ENTRY.size + 1)), packed
+        return known
+
     def __getitem__(self, position: int) -> model.ShownEntry:
         at = bisect_left(self._positions, position)
         if at == len(self._positions) or self._positions[at] != position:
@@ -87,7 +94,11 @@ def item_ids(packed: bytes) -> set[int]:
 
 def exact_marks(packed: bytes) -> set[bytes]:
     """The exact hashes in it."""
-    return {fields[0] for fields in _ENTRY.iter_unpack(packed)} if len(packed) % _ENTRY.size == 0 else set()
+    return set(_exact(packed))
+
+
+def _exact(packed: bytes) -> Iterator[bytes]:
+    return (fields[0] for fields in _ENTRY.iter_unpack(packed)) if len(packed) % _ENTRY.size == 0 else iter(())
 
 
 def loose_marks(packed: bytes) -> set[bytes]:
@@ -106,6 +117,8 @@ def match(
     parts: Sequence[T], exact: Callable[[T], bytes], loose: Callable[[T], bytes], shown: model.Shown | None
 ) -> tuple[tuple[model.Mark, ...], Mapping[int, model.ShownEntry]]:
     """The same for any kind of parts. The looser hash, which takes longer, is made only of what has changed."""
+    if shown is not None and [exact(part) for part in parts] == list(_exact(shown.packed)):
+        return tuple(model.Mark(*fields[:2]) for fields in _ENTRY.iter_unpack(shown.packed)), Known.all(shown.packed)
     before = unpack(shown.packed) if shown is not None else ()
     by_exact = {entry.mark.exact: entry for entry in reversed(before)}
     by_loose = {entry.mark.loose: entry for entry in reversed(before)}

@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from aggregator import errors, markup, model
-from aggregator.feed import archive, dates, document, entry, familiar, hints, impostor, jsonfeed, lean, split
+from aggregator.feed import archive, dates, document, entry, familiar, glance, hints, impostor, jsonfeed, lean, split
 
 _LONGEST_TITLE, _LONGEST_GENERATOR = 1_000, 200
+# A glance takes two microseconds for each entry.
+_MOST_ENTRIES = 3_000
 # A first look takes a microsecond or two for each tag and each query of a URL; new items of a JSON feed are read in it.
 _MOST_MARKS = ((b"<", 6_000), (b"?", 2_000), (b"{", 100))
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -74,7 +76,8 @@ def parse(
         return jsonfeed.read(text, url=url, now=now, shown=shown)
     if _HTML.match(text.lstrip("\ufeff")):
         raise _no_feed(text, "html", url)
-    feed = _split(text, shown)
+    outline = _glance(body, headers, shown, entry.MOST_LISTED) or split.outline(text, entry.MOST_LISTED)
+    feed = _rest(outline, shown) if outline is not None else None
     if isinstance(feed, Remainder):
         feed = finish(feed, url=url, now=now)
     return feed or _whole(text, url, now)
@@ -90,12 +93,15 @@ def begin(
 ) -> model.ParsedFeed | Remainder | None:
     """The first look at a document of a source that has `shown` one before: the feed where it shows nothing new; what is left to
     `finish`; None where it must be parsed as a whole, or has so many parts that the look takes more than some milliseconds."""
+    if (outline := _glance(body, headers, shown, _MOST_ENTRIES)) is not None:
+        return _rest(outline, shown)
     if any(body.count(mark) > most for mark, most in _MOST_MARKS):
         return None
     text = document.decode(body, headers)
     if jsonfeed.recognises(text):
         return jsonfeed.read(text, url=url, now=now, shown=shown)
-    return _split(text, shown)
+    outline = split.outline(text, entry.MOST_LISTED)
+    return _rest(outline, shown) if outline is not None else None
 
 
 def finish(rest: Remainder, *, url: str, now: datetime) -> model.ParsedFeed | None:
@@ -114,14 +120,16 @@ def finish(rest: Remainder, *, url: str, now: datetime) -> model.ParsedFeed | No
     )
 
 
-def _split(text: str, shown: model.Shown | None) -> model.ParsedFeed | Remainder | None:
-    outline = split.outline(
-        text, entry.MOST_LISTED, familiar.exact_marks(shown.packed) if shown is not None else frozenset()
-    )
-    if outline is None:
+def _glance(body: bytes, headers: Mapping[str, str], shown: model.Shown | None, most: int) -> split.Outline | None:
+    data = document.utf8(body, headers) if shown is not None and shown.packed else None
+    if shown is None or data is None:
         return None
+    return glance.outline(data, most, familiar.exact_marks(shown.packed))
+
+
+def _rest(outline: split.Outline, shown: model.Shown | None) -> model.ParsedFeed | Remainder:
     marks, known = familiar.recognise(outline, shown)
-    unknown = [position for position in range(1, len(marks) + 1) if position not in known]
+    unknown = sorted(set(range(1, len(marks) + 1)).difference(known))
     new, left = unknown[: entry.MOST_ENTRIES], unknown[entry.MOST_ENTRIES :]
     feed = model.ParsedFeed(
         version="",

@@ -1,5 +1,6 @@
 """A document → the byte span of each entry with two hashes of it, in one pass of expat; and the document without the entries that are
-known. Pure. Refuses whatever could be read differently when a part of it is missing: that goes whole to feedparser.
+known (`glance` makes the same of a document that is mostly known). Pure. Refuses whatever could be read differently when a part of it
+is missing: that goes whole to feedparser.
 
 Two hashes, for two questions. `exact` is of the bytes. `loose` is of what matters in them: it leaves out what is counted or stamped anew
 at every request, by the rules below, each with its source. All of them leave out only what `entry_hash` and `url_key` leave out too.
@@ -8,8 +9,8 @@ at every request, by the rules below, each with its source. All of them leave ou
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import blake2b
 from xml.parsers import expat
@@ -77,10 +78,6 @@ _LONGEST_ASSET = 500
 _MOST_QUERIES = 500
 # hnrss.org, and its many copies, write the points and comments of Hacker News into the description.
 _HACKER_NEWS = re.compile(rb"(Points|# Comments): \d+")
-# The first tag of an entry, as nearly all documents write it; what ends a name; an identity without a prefix.
-_OPENING = re.compile(rb"<(item|entry)(?=[\s>])")
-_AFTER_NAME = frozenset({b">", b" ", b"\t", b"\r", b"\n"})
-_OWN_GUID = re.compile(rb"<(guid|id)\b[^>]*>.*?</\1>", re.DOTALL)
 # An element's name as it stands in its tags.
 _WRITTEN = re.compile(rb"[^\s/>]+")
 _SPACES = re.compile(rb"xmlns(?::([\w.-]+))?\s*=\s*[\"']([^\"']*)[\"']")
@@ -154,9 +151,9 @@ def _lasting(query: re.Match[bytes]) -> bytes:
     return _TRACKED.sub(rb"\1", query[0])
 
 
-def outline(text: str, most_entries: int, shown: AbstractSet[bytes] = frozenset()) -> Outline | None:
+def outline(text: str, most_entries: int) -> Outline | None:
     """The first `most_entries` entries of the XML document `text`; None where expat refuses it, or where an entry might mean something
-    else without the others. Of entries whose hashes were `shown` before nothing more is found out.
+    else without the others.
 
     That is so with a DOCTYPE, which may declare entities; with entries in entries, or in unusual places; and where entries declare
     namespaces in contradiction to one another.
@@ -164,10 +161,8 @@ def outline(text: str, most_entries: int, shown: AbstractSet[bytes] = frozenset(
     data = document.bare(text).encode("utf-8", "surrogatepass")
     if not data.startswith(b"<"):
         return None
-    if shown and (known := _recognised(data, most_entries, shown)) is not None:
-        return known
-    found = _Pass(data, most_entries)
-    if not found.read() or _contradictory(data, found):
+    found = Pass(data, most_entries)
+    if not found.read() or contradictory(data, found.entries[0].start if found.entries else len(data)):
         return None
     return Outline(
         data=data,
@@ -179,94 +174,9 @@ def outline(text: str, most_entries: int, shown: AbstractSet[bytes] = frozenset(
     )
 
 
-def _recognised(data: bytes, most: int, shown: AbstractSet[bytes]) -> Outline | None:
-    """The outline of a document most of whose entries were `shown` before, byte for byte: expat reads it with an empty entry in the place
-    of each, which is all that it would find there. None where that is not proven."""
-    name = _OPENING.search(data)
-    spans = _spans(data, name[1], most) if name is not None else []
-    if not spans or name is None:
-        return None
-    hollow, places = _hollow(data, spans, set(spans), name[1])
-    found = _Pass(hollow, most)
-    if not found.read() or found.places() != places or _contradictory(data, found):
-        return None
-    parts = [
-        Part(start=start, end=end, exact=fingerprint(data[start:end], entry.salt), salt=entry.salt, left_out=())
-        for (start, end), entry in zip(spans, found.entries, strict=True)
-    ]
-    known = [part for part in parts if part.exact in shown]
-    if len(known) < len(parts):
-        seen = _beside(data, parts, known, name[1]) if 2 * len(known) >= len(parts) else None
-        if seen is None:
-            return None
-        parts = seen
-    return Outline(data=data, root=found.root, parts=tuple(parts), head_hash=found.head_hash())
-
-
-def _spans(data: bytes, name: bytes, most: int) -> list[tuple[int, int]]:
-    """Where the elements `name` seem to be; nothing where there are more than `most`."""
-    opening, closing = b"<" + name, b"</" + name + b">"
-    spans: list[tuple[int, int]] = []
-    at = data.find(opening)
-    while at >= 0 and len(spans) <= most:
-        end = data.find(closing, at) + len(closing)
-        if end < at:
-            return []
-        if data[at + len(opening) : at + len(opening) + 1] in _AFTER_NAME:
-            spans.append((at, end))
-        else:
-            end = at + len(opening)
-        at = data.find(opening, end)
-    return spans if len(spans) <= most else []
-
-
-def _hollow(
-    data: bytes, spans: Sequence[tuple[int, int]], emptied: AbstractSet[tuple[int, int]], name: bytes
-) -> tuple[bytes, list[tuple[int, int]]]:
-    """`data` with an empty element in the place of those `emptied`, and where all `spans` are then."""
-    empty = b"<" + name + b"/>"
-    pieces, places, at, size = [], [], 0, 0
-    for start, end in spans:
-        inside = empty if (start, end) in emptied else data[start:end]
-        pieces += [data[at:start], inside]
-        size += start - at
-        places.append((size, size + len(inside)))
-        size, at = size + len(inside), end
-    return b"".join([*pieces, data[at:]]), places
-
-
-def _beside(data: bytes, parts: Sequence[Part], known: Sequence[Part], name: bytes) -> list[Part] | None:
-    """`parts` with what is found out of those that are not `known`; None where all must be looked at, as their guids do not tell them
-    apart, or what seems to be an entry is none."""
-    guids = [_OWN_GUID.search(data, part.start, part.end) for part in known]
-    if any(guid is None for guid in guids) or any(data.find(b"<source", part.start, part.end) >= 0 for part in known):
-        return None
-    emptied = {(part.start, part.end) for part in known}
-    hollow, places = _hollow(data, [(part.start, part.end) for part in parts], emptied, name)
-    found = _Pass(hollow, len(parts))
-    if not found.read() or found.places() != places:
-        return None
-    new = {
-        number: entry
-        for number, (part, entry) in enumerate(zip(parts, found.entries, strict=True))
-        if (part.start, part.end) not in emptied
-    }
-    told = Counter([guid[0] for guid in guids if guid is not None] + [entry.guid for entry in new.values()])
-    if any(count > 1 or not guid for guid, count in told.items()):
-        return None
-    return [_moved(part, new[number]) if number in new else part for number, part in enumerate(parts)]
-
-
-def _moved(part: Part, entry: "_Entry") -> Part:
-    """What was found of an entry that stands elsewhere in its whole document."""
-    by = part.start - entry.start
-    left_out = sorted((start + by, end + by) for start, end in entry.counters + entry.stamps)
-    return replace(part, left_out=tuple(left_out))
-
-
-def _contradictory(data: bytes, found: "_Pass") -> bool:
-    """Whether what an entry declares could change how feedparser names the elements of another: it never forgets a namespace."""
-    first = found.entries[0].start if found.entries else len(data)
+def contradictory(data: bytes, first: int) -> bool:
+    """Whether what an entry declares, the `first` of which begins there, could change how feedparser names the elements of another: it
+    never forgets a namespace."""
     if data.find(b"xmlns", first) < 0:
         return False
     pairs = set(_SPACES.findall(data))
@@ -281,7 +191,7 @@ class _RefusedError(Exception):
     """What this pass does not vouch for."""
 
 
-class _Entry:
+class Entry:
     """An entry while it is read: the spans of what is left out of its looser hash."""
 
     def __init__(self, start: int, salt: bytes, about: str) -> None:
@@ -291,18 +201,20 @@ class _Entry:
         self.stamps: list[tuple[int, int]] = []
 
 
-class _Pass:
+class Pass:
     """Takes down the first `most` entries as expat meets them, and of the others where they are."""
 
     def __init__(self, data: bytes, most: int) -> None:
-        self.data, self._most = data, most
+        self.data, self._most, self._read = data, most, 0
         self.beyond, self.rest = 0, (0, 0)
         self.root = ""
-        self.entries: list[_Entry] = []
+        self.entries: list[Entry] = []
         self._left_out: list[tuple[int, int]] = []
         self._ancestors: list[bytes] = []
         self._kinds: dict[str, _Kind] = {}
-        self._entry: _Entry | None = None
+        self._entry: Entry | None = None
+        # How often root and channel declare a namespace.
+        self.declared = 0
         # Elements open inside an entry, or inside an element of the head that is no ancestor of entries.
         self._depth = 0
         self._held: tuple[int, int, _Kind] | None = None
@@ -313,13 +225,30 @@ class _Pass:
 
     def read(self) -> bool:
         """Whether the whole document was read, and holds nothing unusual."""
+        with closing(self):
+            return self.go_on(self.data)
+
+    def begin(self, first: int) -> bytes | None:
+        """Read as far as where the `first` entry seems to begin: the salt of entries there; None where none can be. To be closed."""
+        if not self._fed(self.data[:first], last=False) or self._depth or len(self._ancestors) not in _PLACES:
+            return None
+        self._read = first
+        return b"".join(self._ancestors)
+
+    def go_on(self, data: bytes) -> bool:
+        """Whether `data`, which begins with what was read so far, was read to its end, and holds nothing unusual."""
+        self.data = data
+        return self._fed(data[self._read :], last=True)
+
+    def close(self) -> None:
+        """It holds us by its handlers: without it there is no circle, and what was read is freed at once."""
+        del self._parser
+
+    def _fed(self, piece: bytes, *, last: bool) -> bool:
         try:
-            self._parser.Parse(self.data, True)
+            self._parser.Parse(piece, last)
         except (expat.ExpatError, _RefusedError):
             return False
-        finally:
-            # It holds us by its handlers: without it there is no circle, and what was read is freed at once.
-            del self._parser
         return True
 
     def places(self) -> list[tuple[int, int]]:
@@ -332,7 +261,7 @@ class _Pass:
         dated = any(count > 1 or not guid for guid, count in guids.items())
         return tuple(self._part(entry, dated=dated) for entry in self.entries)
 
-    def _part(self, entry: _Entry, *, dated: bool) -> Part:
+    def _part(self, entry: Entry, *, dated: bool) -> Part:
         left_out = entry.counters if dated else sorted(entry.counters + entry.stamps)
         exact = fingerprint(self.data[entry.start : entry.end], entry.salt)
         return Part(
@@ -365,7 +294,7 @@ class _Pass:
         elif kind is _Kind.ENTRY:
             if self._depth or len(self._ancestors) not in _PLACES:
                 raise _RefusedError
-            self._entry = _Entry(
+            self._entry = Entry(
                 self._parser.CurrentByteIndex,
                 b"".join(self._ancestors),
                 attributes.get(_ABOUT) or attributes.get("about", ""),
@@ -386,6 +315,7 @@ class _Pass:
             self._bounds = (start, len(self.data))
         inherited = [f"{key}={attributes[key]}" for key in _INHERITED if key in attributes]
         spaces = sorted(b"=".join(pair) for pair in _SPACES.findall(tag))
+        self.declared += tag.count(b"xmlns")
         self._ancestors.append(fingerprint(repr((inherited, spaces)).encode("utf-8", "surrogatepass")))
 
     def _inside(self, kind: _Kind, attributes: Mapping[str, str]) -> None:
@@ -418,7 +348,7 @@ class _Pass:
             if not self._ancestors:
                 self._bounds = (self._bounds[0], self._end(self._bounds[0]))
 
-    def _release(self, entry: _Entry | None, start: int, kind: _Kind) -> None:
+    def _release(self, entry: Entry | None, start: int, kind: _Kind) -> None:
         self._held = None
         span = (start, self._end(start))
         if entry is None:

@@ -13,7 +13,7 @@ import pytest
 
 from aggregator import errors, model
 from aggregator.feed import document, familiar, parse, split
-from tests.test_split import outlined
+from tests.test_split import glanced, outlined
 
 NOW = datetime(2026, 10, 1, tzinfo=UTC)
 URL = "https://feed.example/feed"
@@ -158,7 +158,7 @@ def test_an_outline_is_the_same_whatever_was_shown_before(documents: Any, shared
         for seed in SEEDS:
             chance = random.Random(seed)
             shown = {part.exact for part in plain.parts if chance.random() < chance.choice((0.5, 0.9, 1.0))}
-            again = split.outline(text, 5000, shown)
+            again = glanced(text, shown)
             if again is None or outlined(again, shown) != outlined(plain, shown):
                 wrong.append(f"{name}, seed {seed}")
 
