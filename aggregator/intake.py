@@ -45,38 +45,47 @@ class Intake:
 
     def pushed(self, conn: Connection, arrival: Arrival) -> model.Decision:
         """Decide what the entries of a document are that may be only a part of its feed, and write that."""
-        brought, _, _ = self._decide(conn, arrival, model.DiscoveredBy.PUSH)
+        entries = _keyed(arrival)
+        stored = items.known(conn, arrival.source, entries)
+        brought, _, _ = self._decide(conn, arrival, entries, stored, model.DiscoveredBy.PUSH)
         items.write(conn, [brought])
         return brought.decision
 
     def entries(self, conn: Connection, arrivals: Sequence[Arrival]) -> Sequence[model.Decision]:
         """The same for whole documents of several sources, with few statements: those that have nothing in common are written together."""
         decisions: list[model.Decision] = []
-        while len(decisions) < len(arrivals):
-            rest = arrivals[len(decisions) :]
-            together = list(self._apart(conn, rest))
-            self._write(conn, rest[: len(together)], together)
+        keyed = [_keyed(arrival) for arrival in arrivals]
+        while (done := len(decisions)) < len(arrivals):
+            together = list(self._apart(conn, arrivals[done:], keyed[done:]))
+            self._write(conn, arrivals[done : done + len(together)], together)
             decisions += [one.decision for one in together]
         return decisions
 
-    def _apart(self, conn: Connection, arrivals: Sequence[Arrival]) -> Iterator[items.Brought]:
+    def _apart(
+        self, conn: Connection, arrivals: Sequence[Arrival], keyed: Sequence[Sequence[identity.Keyed]]
+    ) -> Iterator[items.Brought]:
         """What the first of `arrivals` mean, up to the one that has to do with what those before it will write."""
         touched: set[int | str] = set()
-        for arrival in arrivals:
-            brought, looked, writes = self._decide(conn, arrival, model.DiscoveredBy.FEED)
+        found = items.known_of(conn, [(one.source, entries) for one, entries in zip(arrivals, keyed, strict=True)])
+        for arrival, entries, stored in zip(arrivals, keyed, found, strict=True):
+            brought, looked, writes = self._decide(conn, arrival, entries, stored, model.DiscoveredBy.FEED)
             if touched & looked:
                 return
             touched |= writes
             yield brought
 
     def _decide(
-        self, conn: Connection, arrival: Arrival, by: model.DiscoveredBy
+        self,
+        conn: Connection,
+        arrival: Arrival,
+        entries: Sequence[identity.Keyed],
+        stored: identity.Known,
+        by: model.DiscoveredBy,
     ) -> tuple[items.Brought, set[int | str], set[int | str]]:
         """What a document means; the URL keys and items that this depends on, and those that will be written."""
         source, feed = arrival.source, arrival.feed
         source = replace(source, language=source.language or feed.language)
-        entries = identity.keyed(feed.entries, source.id, [entry.face for entry in feed.known.values()])
-        decision = identity.decide(source, entries, items.known(conn, source, entries), feed.known)
+        decision = identity.decide(source, entries, stored, feed.known)
         decision = revisions.judge(conn, decision, arrival.at)
         looked: set[int | str] = {seen.item.id for seen in decision.seen}
         looked |= {one.url_key for one in entries} | {one.also for one in entries if one.also}
@@ -131,3 +140,8 @@ class Intake:
     def _interval(self, source: model.Source) -> timedelta | None:
         configured = self._configured.get(source.name)
         return configured.interval if configured is not None else None
+
+
+def _keyed(arrival: Arrival) -> Sequence[identity.Keyed]:
+    feed = arrival.feed
+    return identity.keyed(feed.entries, arrival.source.id, [entry.face for entry in feed.known.values()])

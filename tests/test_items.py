@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import RowMapping, select
 
 from aggregator import errors, model
+from aggregator.feed import identity
 from aggregator.store import db, items, tables
 from tests import make
 
@@ -294,3 +295,26 @@ def test_a_date_that_is_moved_by_an_edit_is_the_last_update(store: db.Store) -> 
     (item,) = _rows(store, tables.items)
     assert (item["published_at"], item["published_raw"]) == (make.entry(1).published_at, make.entry(1).published_raw)
     assert (item["updated_at"], item["updated_raw"]) == (later, "Fri, 19 Sep 2025 01:00:00 GMT")
+
+
+def test_what_several_sources_may_have_shown_is_looked_up_for_each_by_itself(store: db.Store) -> None:
+    """The same guid and the same address mean something else to another source."""
+    shared, own = make.entry(1), make.entry(2)
+    with store.begin() as conn:
+        first, second, third = (_polled(source) for source in make.add_sources(conn, 3))
+        make.poll(conn, first, [shared, own])
+        moved = dataclasses.replace(own, guid="other", url="https://news.example/moved/2")
+        asked = [
+            (first, identity.keyed([shared], first.id)),
+            (second, identity.keyed([shared], second.id)),
+            (first, identity.keyed([moved], first.id)),
+            (third, ()),
+        ]
+
+        found = items.known_of(conn, asked)
+        alone = [items.known(conn, source, entries) for source, entries in asked]
+
+    assert list(found) == alone
+    assert [len(one.by_guid) for one in found] == [1, 0, 0, 0]
+    assert [[item.entry_hash for item in one.by_key.values()] for one in found] == [[shared.entry_hash], [None], [], []]
+    assert [[item.title for item in one.moved] for one in found] == [[], [], [own.title], []]

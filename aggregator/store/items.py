@@ -2,19 +2,23 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Connection,
-    RowMapping,
+    Row,
+    Select,
+    Text,
     and_,
     bindparam,
     delete,
     func,
+    or_,
     select,
     update,
 )
@@ -23,7 +27,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from aggregator import errors, model
 from aggregator.feed import identity
-from aggregator.store import changes, revisions, shown, tables
+from aggregator.store import changes, moments, revisions, shown, tables
 
 _items, _sightings = tables.items, tables.sightings
 # How items come by themselves. What was fetched afterwards says nothing of when the source has news.
@@ -39,23 +43,11 @@ _AT_ONCE = 400
 # ------------------------------------------------------------------------------------------------------- knowing
 
 
-# Built once: to put such a statement together takes ten times as long as to run it. `mine` is the source that shows the entries.
+# Of the source that shows the entries, `mine`, and of the one that owns the item.
 _own, _owners = _sightings.alias("own"), _sightings.alias("owners")
-_KNOWN = (
-    select(
-        *(_items.c[name] for name in "id url_key source_id url published_at title summary content".split()),
-        *(_own.c[name] for name in ("guid", "guid_hash", "entry_hash")),
-        _owners.c.backlog,
-    )
-    .select_from(_items)
-    .outerjoin(_own, and_(_own.c.item_id == _items.c.id, _own.c.source_id == bindparam("mine")))
-    .outerjoin(_owners, and_(_owners.c.item_id == _items.c.id, _owners.c.source_id == _items.c.source_id))
-)
-_KNOWN_BY_GUID = _KNOWN.where(
-    _own.c.source_id == bindparam("mine"), _own.c.guid_hash.in_(bindparam("hashes", expanding=True))
-).order_by(_own.c.last_seen_at, _own.c.item_id)
-_KNOWN_BY_KEY = _KNOWN.where(_items.c.url_key.in_(bindparam("keys", expanding=True)))
-_KNOWN_BY_ID = _KNOWN.where(_items.c.id.in_(bindparam("ids", expanding=True))).order_by(_items.c.id)
+_OF_ITEM = [_items.c[name] for name in "id url_key source_id url published_at title summary content".split()]
+_OF_SIGHTINGS = [*(_own.c[name] for name in "guid guid_hash entry_hash".split()), _owners.c.backlog]
+_OF_OWNER = and_(_owners.c.item_id == _items.c.id, _owners.c.source_id == _items.c.source_id)
 _OF_DATES = (
     select(_items.c.id, _items.c.published_at, _items.c.title)
     .where(
@@ -65,33 +57,122 @@ _OF_DATES = (
     .order_by(_items.c.id.desc())
     .limit(_MOST_OF_A_DATE)
 )
+_KNOWN_BY_ID = (
+    select(bindparam("mine").label("mine"), *_OF_ITEM, *_OF_SIGHTINGS)
+    .select_from(_items)
+    .outerjoin(_own, and_(_own.c.item_id == _items.c.id, _own.c.source_id == bindparam("mine")))
+    .outerjoin(_owners, _OF_OWNER)
+    .where(_items.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_items.c.id)
+)
+# A source, and entries of one document of it.
+Asked = tuple[model.Source, Sequence[identity.Keyed]]
+
+
+# Built once: to put such statements together takes ten times as long as to run them.
+@lru_cache
+def _known_by_guid(dialect: str) -> Select[Any]:
+    asked = tables.asked(dialect, mine=BigInteger(), hash=Text())
+    return (
+        select(asked.c.mine, *_OF_ITEM, *_OF_SIGHTINGS)
+        .select_from(asked)
+        .join(_own, and_(_own.c.source_id == asked.c.mine, _own.c.guid_hash == asked.c.hash))
+        .join(_items, _items.c.id == _own.c.item_id)
+        .outerjoin(_owners, _OF_OWNER)
+        .order_by(_own.c.last_seen_at, _own.c.item_id)
+    )
+
+
+@lru_cache
+def _known_by_key(dialect: str) -> Select[Any]:
+    asked = tables.asked(dialect, mine=BigInteger(), key=Text())
+    return (
+        select(asked.c.mine, *_OF_ITEM, *_OF_SIGHTINGS)
+        .select_from(asked)
+        .join(_items, _items.c.url_key == asked.c.key)
+        .outerjoin(_own, and_(_own.c.item_id == _items.c.id, _own.c.source_id == asked.c.mine))
+        .outerjoin(_owners, _OF_OWNER)
+    )
+
+
+@lru_cache
+def _with_dates(dialect: str) -> Select[Any]:
+    asked = tables.asked(dialect, mine=BigInteger(), date=tables.UTCTime())
+    same = and_(_items.c.source_id == asked.c.mine, _items.c.published_at == asked.c.date)
+    return select(asked.c.mine).join_from(asked, _items, same).distinct()
 
 
 def known(conn: Connection, source: model.Source, entries: Sequence[identity.Keyed]) -> identity.Known:
     """What is stored that these entries of one document may be."""
-    guids = {one.guid for one in entries if one.guid}
-    keys = {one.url_key for one in entries} | {one.also for one in entries if one.also}
-    found = identity.Known(by_guid=_by_guid(conn, source.id, guids), by_key=_by_key(conn, source.id, keys))
-    if source.last_new_at is None:
-        return found
-    return replace(found, moved=_moved(conn, source.id, identity.unmatched(entries, found)))
+    return known_of(conn, [(source, entries)])[0]
 
 
-def _by_guid(conn: Connection, source_id: int, guids: Collection[str]) -> Mapping[str, model.KnownItem]:
-    """The items that this source has shown under these guids; of several, the one seen last."""
-    if not guids:
-        return {}
-    hashes = {identity.digest(guid): guid for guid in guids}
-    rows = conn.execute(_KNOWN_BY_GUID, {"mine": source_id, "hashes": list(hashes)}).mappings()
-    return {hashes[row["guid_hash"]]: _known_item(row) for row in rows}
+def known_of(conn: Connection, asked: Sequence[Asked]) -> Sequence[identity.Known]:
+    """The same for documents of several sources, with few statements."""
+    by_guid, by_key = _by_guid(conn, asked), _by_key(conn, asked)
+    found = [identity.Known(by_guid=by_guid[n], by_key=by_key[n]) for n in range(len(asked))]
+    unmatched = [
+        (source, identity.unmatched(entries, one) if source.last_new_at is not None else ())
+        for (source, entries), one in zip(asked, found, strict=True)
+    ]
+    dated = _dated(conn, unmatched)
+    return [
+        replace(one, moved=_moved(conn, source.id, entries)) if source.id in dated else one
+        for (source, entries), one in zip(unmatched, found, strict=True)
+    ]
 
 
-def _by_key(conn: Connection, source_id: int, keys: Collection[str]) -> Mapping[str, model.KnownItem]:
-    """The items of any source that go by these URL keys."""
-    if not keys:
-        return {}
-    rows = conn.execute(_KNOWN_BY_KEY, {"mine": source_id, "keys": list(keys)}).mappings()
-    return {row["url_key"]: _known_item(row) for row in rows}
+_Found = list[dict[str, model.KnownItem]]
+
+
+def _by_guid(conn: Connection, asked: Sequence[Asked]) -> _Found:
+    """For each document the items that its source has shown under its guids; of several, the one seen last."""
+    hashes = [{identity.digest(one.guid): one.guid for one in entries if one.guid} for _, entries in asked]
+    rows = _looked_up(conn, _known_by_guid, "hash", asked, hashes)
+    return [
+        {guids[row.guid_hash]: _known_item(row) for row in rows.get(source.id, ()) if row.guid_hash in guids}
+        for (source, _), guids in zip(asked, hashes, strict=True)
+    ]
+
+
+def _by_key(conn: Connection, asked: Sequence[Asked]) -> _Found:
+    """For each document the items of any source that go by its URL keys."""
+    keys = [{key for one in entries for key in (one.url_key, one.also) if key} for _, entries in asked]
+    rows = _looked_up(conn, _known_by_key, "key", asked, keys)
+    return [
+        {row.url_key: _known_item(row) for row in rows.get(source.id, ()) if row.url_key in own}
+        for (source, _), own in zip(asked, keys, strict=True)
+    ]
+
+
+def _looked_up(
+    conn: Connection,
+    statement: Callable[[str], Select[Any]],
+    name: str,
+    asked: Sequence[Asked],
+    wanted: Sequence[Iterable[str]],
+) -> Mapping[int, Sequence[Row[Any]]]:
+    """The rows found for what is wanted of each source, by its id."""
+    pairs = [{"mine": source.id, name: value} for (source, _), own in zip(asked, wanted, strict=True) for value in own]
+    found: dict[int, list[Row[Any]]] = {}
+    if pairs:
+        for row in conn.execute(statement(conn.dialect.name), tables.asking(conn, pairs)).all():
+            found.setdefault(row.mine, []).append(row)
+    return found
+
+
+def _dated(conn: Connection, asked: Sequence[Asked]) -> set[int]:
+    """Which of these sources have an item with the date of one of these entries."""
+    dates = [
+        {"mine": source.id, "date": moments.sorting(at)}
+        for source, entries in asked
+        for at in identity.titles_by_date(entries)
+    ]
+    return (
+        set(conn.execute(_with_dates(conn.dialect.name), tables.asking(conn, dates)).scalars().all())
+        if dates
+        else set()
+    )
 
 
 def _moved(conn: Connection, source_id: int, entries: Sequence[identity.Keyed]) -> Sequence[model.KnownItem]:
@@ -103,13 +184,22 @@ def _moved(conn: Connection, source_id: int, entries: Sequence[identity.Keyed]) 
     ids = [row.id for row in rows if any(identity.same_title(row.title, title) for title in titles[row.published_at])]
     if not ids:
         return ()
-    return [_known_item(row) for row in conn.execute(_KNOWN_BY_ID, {"mine": source_id, "ids": ids}).mappings()]
+    return [_known_item(row) for row in conn.execute(_KNOWN_BY_ID, {"mine": source_id, "ids": ids}).all()]
 
 
-def _known_item(row: RowMapping) -> model.KnownItem:
-    same = ("id", "url_key", "url", "published_at", "title", "summary", "content", "guid", "entry_hash")
+def _known_item(row: Row[Any]) -> model.KnownItem:
     return model.KnownItem(
-        **{key: row[key] for key in same}, owner_id=row["source_id"], first_poll=bool(row["backlog"])
+        id=row.id,
+        url_key=row.url_key,
+        owner_id=row.source_id,
+        url=row.url,
+        published_at=row.published_at,
+        title=row.title,
+        summary=row.summary,
+        content=row.content,
+        guid=row.guid,
+        entry_hash=row.entry_hash,
+        first_poll=bool(row.backlog),
     )
 
 
@@ -268,12 +358,12 @@ def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now
 def latest_times(conn: Connection, source_id: int, count: int = 30) -> list[datetime]:
     """When the latest items of a source that came by themselves were published, or first seen, for those whose feed does not say;
     newest first."""
-    return list(conn.execute(_LATEST, {"source_id": source_id, "count": count}).scalars())
+    return list(conn.execute(_LATEST, {"source_id": source_id, "count": count}).scalars().all())
 
 
 _LATEST = (
     select(_items.c.published_at)
-    .where(_items.c.source_id == bindparam("source_id"), _items.c.discovered_by.in_(_TIMELY))
+    .where(_items.c.source_id == bindparam("source_id"), or_(*(_items.c.discovered_by == by for by in _TIMELY)))
     .order_by(_items.c.published_at.desc())
     .limit(bindparam("count"))
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Text, TypeDecorator
 
+_ASCII_Z = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", re.ASCII)
 _SECONDS = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)")
 
 
@@ -29,6 +30,8 @@ class UTCTime(TypeDecorator[datetime]):
             return None
         if isinstance(value, datetime):
             return value.astimezone(UTC)
+        if _ASCII_Z.match(value):
+            return datetime.fromisoformat(value)
         # Operators may have written such a column by hand, in any form SQLite understands: read what sorts.
         if found := _SECONDS.match(value):
             return datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00")

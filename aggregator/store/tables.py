@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Float,
     ForeignKey,
+    FromClause,
     Index,
     Insert,
     Integer,
@@ -477,6 +478,22 @@ def given(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> 
         return rows
     times = [key for key in rows[0] if isinstance(table.c[key].type, UTCTime)]
     return {"rows": [{**row, **{key: _zoned(row[key]) for key in times}} for row in rows]}
+
+
+def asked(dialect: str, **types: Any) -> FromClause:
+    """Rows to select from with these columns, executed with what they are `asking` for: all in one parameter, however many."""
+    if dialect == "sqlite":
+        each = func.json_each(bindparam("rows")).table_valued("value")
+        told = (func.json_extract(each.c.value, f"$.{key}", type_=kind).label(key) for key, kind in types.items())
+        return select(*told).subquery("asked")
+    rows = func.json_to_recordset(bindparam("rows", type_=JSON()))
+    columns = [Column(key, kind) for key, kind in types.items()]
+    return rows.table_valued(*columns, name="asked").render_derived(with_types=True)
+
+
+def asking(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """`rows` as a statement with `asked` takes them."""
+    return {"rows": json.dumps(rows) if conn.dialect.name == "sqlite" else rows}
 
 
 def _zoned(moment: datetime | None) -> str | None:
