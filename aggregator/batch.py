@@ -1,6 +1,9 @@
-"""Many small results, one commit: whoever has one waits a moment, and all that came in that moment are written together."""
+"""Many small results, one commit: whoever has one waits a moment, and all that came in that moment are written together. Where others come,
+more are waited for, so that the busier it is, the less a result costs.
+"""
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -13,13 +16,15 @@ R = TypeVar("R")
 _GATHER = 0.02
 # For what takes a worker process anyway: nobody waits for one full text, and a commit costs half as much as what is written in it.
 PATIENT = 0.1
+# In which nobody waits longer for others, however many come.
+_LONGEST = 0.1
 # So many results with texts are written in one transaction: it holds up other writers for a tenth of a second at most.
 MOST_TOGETHER = 16
 
 
 class Batch(Generic[T, R]):
     """`write` writes a row of results, at most `most`, in one transaction, in a thread, and says what came of each; nobody is told
-    before the commit. `gather` is how many seconds it waits for more."""
+    before the commit. `gather` is how many seconds it waits for more, and again for as long as more come."""
 
     def __init__(
         self, write: Callable[[Sequence[T]], Sequence[R]], *, most: int | None = None, gather: float | None = None
@@ -43,7 +48,7 @@ class Batch(Generic[T, R]):
 
     async def _flush(self) -> None:
         while self._waiting:
-            await asyncio.sleep(_GATHER if self._gather is None else self._gather)
+            await self._gathered()
             batch = self._waiting[: self._most]
             del self._waiting[: len(batch)]
             came = await self._written([result for result, _ in batch])
@@ -53,6 +58,15 @@ class Batch(Generic[T, R]):
                     _settle([done], await self._written([result]))
             else:
                 _settle([done for _, done in batch], came)
+
+    async def _gathered(self) -> None:
+        """Wait for others, and again while they come."""
+        gather = _GATHER if self._gather is None else self._gather
+        enough, came, waited = self._most or sys.maxsize, 0, 0.0
+        while not came or (came < len(self._waiting) < enough and waited + gather <= _LONGEST):
+            came = len(self._waiting)
+            await asyncio.sleep(gather)
+            waited += gather
 
     async def _written(self, results: Sequence[T]) -> Sequence[R] | Exception:
         try:

@@ -27,6 +27,27 @@ async def test_what_comes_at_the_same_moment_is_written_in_one_go() -> None:
     assert came == [str(n) for n in range(50)]
 
 
+@pytest.mark.parametrize(
+    ("gather", "longest", "most", "together"), [(0, 1, None, 9), (0, 1, 4, 4), (0.2, 0.2, None, 9)]
+)
+async def test_while_others_come_they_are_waited_for_until_it_is_enough(
+    monkeypatch: pytest.MonkeyPatch, gather: float, longest: float, most: int | None, together: int
+) -> None:
+    monkeypatch.setattr(batch, "_LONGEST", longest)
+    written: list[list[int]] = []
+    group = batch.Batch(_noting(written), most=most, gather=gather)
+
+    async def late(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await group.add(turns)
+
+    await asyncio.gather(group.add(0), *(late(turns) for turns in range(8)))
+
+    assert len(written[0]) == together
+    assert sum(map(len, written)) == 9
+
+
 async def test_no_more_are_written_in_one_go_than_allowed() -> None:
     written: list[list[int]] = []
     group = batch.Batch(_noting(written), most=20)
