@@ -3,6 +3,7 @@ whole pieces, and its strict parser elements without the layers of SAX. What it 
 """
 
 import io
+import re
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType, SimpleNamespace
@@ -13,6 +14,7 @@ from aggregator import errors
 
 # expat hands out text in pieces of at most this size.
 _PIECE = 65_536
+_C1 = re.compile("[\x80-\x9f]")
 _USERLAND = "http://backend.userland.com/rss"
 _OWN = {("math", "http://www.w3.org/1998/Math/MathML"), ("svg", "http://www.w3.org/2000/svg")}
 
@@ -52,10 +54,12 @@ def load() -> ModuleType:
     """feedparser, imported where it is first used, with the costliest of its detours taken out: no value differs (its own 1,120 cases,
     tests/quality)."""
     import feedparser
-    from feedparser import mixin, util
+    from feedparser import api, mixin, util
 
     # Every text passes through this table; a character that it lacks costs an exception, one that it maps to itself nothing.
     mixin._cp1252 = {code: code for code in range(128)} | mixin._cp1252
+    # In the strict parser this hook does nothing, and is the last before that table.
+    api.StrictFeedParser.decode_entities = staticmethod(lambda _, text: _Text(text))
     # It copies nothing but dictionaries of strings.
     mixin.copy = SimpleNamespace(deepcopy=util.FeedParserDict)
     # For every element it joins its base with nothing.
@@ -63,6 +67,16 @@ def load() -> ModuleType:
     mixin._urljoin = lambda base, uri: join(base, uri) if uri else base
     util.FeedParserDict.get = _get(util.FeedParserDict)
     return feedparser  # type: ignore[no-any-return]
+
+
+class _Text(str):
+    """A text on its way through feedparser's table of windows-1252, which takes it letter by letter where any is beyond ASCII."""
+
+    __slots__ = ()
+
+    def translate(self, table: Any) -> str:
+        """The same as a string, of which only C1 controls can change."""
+        return super().translate(table) if _C1.search(self) else str(self)
 
 
 def _get(kind: Any) -> Callable[..., Any]:
