@@ -131,7 +131,7 @@ def match(
         entry = entry or by_loose.get(mark.loose)
         marks.append(mark)
         if entry is not None:
-            known.append((position, entry._replace(mark=mark)))
+            known.append((position, entry if entry.mark is mark else entry._replace(mark=mark)))
     return tuple(marks), Known(known)
 
 
