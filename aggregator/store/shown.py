@@ -46,7 +46,7 @@ FORGETTING: Mapping[str, tuple[str, ...]] = {
 
 def of(conn: Connection, source_ids: Collection[int]) -> Mapping[int, dict[str, Any]]:
     """The rows of these sources, by their ids, as keywords for a `model.Shown` (but for its hints)."""
-    rows = conn.execute(select(_shown).where(_shown.c.source_id.in_(source_ids))).mappings()
+    rows = conn.execute(_OF, {"ids": list(source_ids)}).mappings().all()
     return {
         row["source_id"]: {
             "url": row["url"],
@@ -179,6 +179,7 @@ _TOUCH: Mapping[str, Sequence[Update]] = {
         .values(last_seen_at=_rows.c.at),
     ),
 }
+_OF = select(_shown).where(_shown.c.source_id.in_(bindparam("ids", expanding=True)))
 _WRITTEN = ("url", "entries", "head", "touched_at", "size")
 _REPLACE = (
     update(_shown)

@@ -11,7 +11,6 @@ from sqlalchemy import (
     Connection,
     Row,
     RowMapping,
-    Select,
     Update,
     and_,
     bindparam,
@@ -184,37 +183,43 @@ def claim_due(
 
     Whoever else claims in the meantime skips them until the lease ends (as `healthchecks`, sendalerts.py, does).
     """
-    wanted = _wanted(now, names)
+    wanted, asked = (_DUE, {}) if names is None else (_NAMED, {"names": list(names)})
     # Postgres locks what it shows, so no more is looked at than needed.
     for window in (limit, 4 * limit, _WINDOW):
-        due = conn.execute(wanted.limit(window)).all()
+        due = conn.execute(wanted, {"now": now, "window": window, **asked}).all()
         ids = _fair(due, limit, busy, per_host)
         if len(ids) == limit or len(due) < window:
             break
     if not ids:
         return ()
-    claimed = (
-        update(_sources)
-        .where(_sources.c.id.in_(ids))
-        .values(lease_owner=owner, lease_until=now + lease)
-        .returning(*_sources.c)
-    )
-    rows = conn.execute(claimed).mappings().all()
+    rows = conn.execute(_CLAIM, {"ids": ids, "owner": owner, "until": now + lease}).mappings().all()
     documents = shown.of(conn, [row["id"] for row in rows])
     return tuple(sorted((of_row(row, documents.get(row["id"])) for row in rows), key=lambda source: source.id))
 
 
-def _wanted(now: datetime, names: Sequence[str] | None) -> Select[Any]:
-    free = select(_sources.c.id, _sources.c.host).where(tables.unclaimed(_sources, now))
-    if names is None:
-        due = or_(_sources.c.next_poll_at <= now, _sources.c.next_poll_at.is_(None))
-        wanted = free.where(_sources.c.state.in_(POLLED), due)
-    else:
-        wanted = free.where(_sources.c.name.in_(names))
-    return wanted.order_by(_sources.c.next_poll_at, _sources.c.id).with_for_update(skip_locked=True)
+# Built once: to put such statements together takes longer than to run them.
+_now = bindparam("now", type_=tables.UTCTime())
+_FREE = (
+    select(_sources.c.id, _sources.c.host)
+    .where(tables.unclaimed(_sources, _now))
+    .order_by(_sources.c.next_poll_at, _sources.c.id)
+    .limit(bindparam("window"))
+    .with_for_update(skip_locked=True)
+)
+_DUE = _FREE.where(
+    or_(*(_sources.c.state == state for state in POLLED)),
+    or_(_sources.c.next_poll_at <= _now, _sources.c.next_poll_at.is_(None)),
+)
+_NAMED = _FREE.where(_sources.c.name.in_(bindparam("names", expanding=True)))
+_CLAIM = (
+    update(_sources)
+    .where(_sources.c.id.in_(bindparam("ids", expanding=True)))
+    .values(lease_owner=bindparam("owner"), lease_until=bindparam("until"))
+    .returning(*_sources.c)
+)
 
 
-def _fair(due: Sequence[Row[Any]], limit: int, busy: Collection[str], per_host: int) -> list[int]:
+def _fair(due: Sequence[Row[Any, Any]], limit: int, busy: Collection[str], per_host: int) -> list[int]:
     taken: Counter[str] = Counter()
     ids: list[int] = []
     for row in due:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import (
     JSON,
     BigInteger,
+    BindParameter,
     Boolean,
     Column,
     ColumnElement,
@@ -500,7 +501,7 @@ def _zoned(moment: datetime | None) -> str | None:
     return moments.sorting(moment) if moment is not None else None
 
 
-def unclaimed(claimed: Table, now: datetime) -> ColumnElement[bool]:
+def unclaimed(claimed: Table, now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Whether a row of a leased table is in nobody's hands."""
     return or_(claimed.c.lease_until.is_(None), claimed.c.lease_until <= now)
 
