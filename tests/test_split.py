@@ -230,6 +230,34 @@ def test_where_nearly_all_was_shown_before_expat_reads_only_the_rest(monkeypatch
     assert (read.count("item"), read.count("guid")) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    "content_type", ["", "text/xml; charset=utf-8", "text/xml; charset=iso-8859-1", "text/xml; charset=gbk"]
+)
+@pytest.mark.parametrize(
+    "declaration",
+    ["", '<?xml version="1.0"?>\n', '<?xml version="1.0" encoding="latin1"?>', '<?xml encoding="koi8-r"?>'],
+)
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b" \n", b"\xef\xbb\xbf \n"])
+def test_the_bytes_of_utf8_are_those_of_its_text(content_type: str, declaration: str, before: bytes) -> None:
+    body = before + f"{declaration}<rss>\u00fc</rss>".encode()
+    headers = {"content-type": content_type}
+    text = document.decode(body, headers)
+
+    found = document.utf8(body, headers)
+
+    assert found == document.bare(text).encode() if "\u00fc" in text else found is None
+
+
+def test_a_document_of_many_entries_is_not_glanced_at_where_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parse, "_MOST_ENTRIES", 2)
+    monkeypatch.setattr(parse, "_MOST_MARKS", ((b"<", 10),))
+    first = feeds.read(feeds.rss(feeds.THREE))
+    body, headers = feeds.rss(feeds.THREE).encode(), {"content-type": "application/xml"}
+
+    assert parse.begin(body, url=feeds.URL, headers=headers, now=feeds.NOW, shown=_shown(first)) is None
+    assert set(_again(body.decode(), _shown(first)).known) == {1, 2, 3}
+
+
 # ---------------------------------------------------------------------------------------------------- what is the same
 
 

@@ -10,8 +10,8 @@ from aggregator import errors, markup, model
 from aggregator.feed import archive, dates, document, entry, familiar, glance, hints, impostor, jsonfeed, lean, split
 
 _LONGEST_TITLE, _LONGEST_GENERATOR = 1_000, 200
-# A glance takes two microseconds for each entry.
-_MOST_ENTRIES = 3_000
+# A glance takes five microseconds for each entry.
+_MOST_ENTRIES = 1_000
 # A first look takes a microsecond or two for each tag and each query of a URL; new items of a JSON feed are read in it.
 _MOST_MARKS = ((b"<", 6_000), (b"?", 2_000), (b"{", 100))
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
