@@ -215,15 +215,18 @@ def candidates(newcomer: Newcomer, around: Neighbourhood) -> list[int]:
     telling: dict[int, int] = {}
     for one in text.asked:
         holders = around.postings.get(one, ())
-        # So many items are in no more clusters; most hashes have none.
+        known = [holder for holder in holders if holder in around.known]
+        if not known:
+            continue
+        # So many items are in no more clusters.
         tells = len(holders) <= _TELLING or len({around.group(holder) for holder in holders}) <= _TELLING
-        for holder in holders:
+        for holder in known:
             hits[holder] = hits.get(holder, 0) + 1
             telling[holder] = telling.get(holder, 0) + tells
     hits.pop(newcomer.item_id, None)
     ranked = []
     for item_id, count in hits.items():
-        if item_id not in around.known or (count >= _HITS and telling[item_id] < _TELLING_SHARE * count):
+        if count >= _HITS and telling[item_id] < _TELLING_SHARE * count:
             continue
         size = around.known[item_id].tokens
         if _is_enough(count, size, text):

@@ -92,10 +92,9 @@ def around(
     found = Neighbourhood()
     asked = {one for newcomer in those for one in newcomer.subject.text.asked}.union(hashes)
     if asked:
-        holding = select(_fingerprints.c.hash, _fingerprints.c.item_id)
-        for row in conn.execute(holding.where(tables.among(conn, _fingerprints.c.hash, asked))):
-            if row.item_id not in mine:
-                found.postings.setdefault(row.hash, []).append(row.item_id)
+        for one, item_ids in _holders(conn, asked):
+            if others := [item_id for item_id in item_ids if item_id not in mine]:
+                found.postings[one] = others
     holders = {item_id for one in those for item_id in placement.worth_knowing(one, found)}
     holders |= {item_id for one in hashes for item_id in found.postings.get(one, ())}
     for known in _known(conn, holders, {one.text_hash for one in those}):
@@ -104,6 +103,13 @@ def around(
     compared = {item_id for one in those for item_id in placement.candidates(one, found)}
     _give_texts(conn, found, compared)
     return found
+
+
+def _holders(conn: Connection, hashes: Collection[int]) -> list[tuple[int, list[int]]]:
+    """Who has stored these hashes: a row for each hash, for those that are common have two dozen."""
+    theirs = tables.gathered(conn, _fingerprints.c.item_id)
+    stored = select(_fingerprints.c.hash, theirs).where(tables.among(conn, _fingerprints.c.hash, hashes))
+    return [(row[0], row[1]) for row in conn.execute(stored.group_by(_fingerprints.c.hash))]
 
 
 def _known(conn: Connection, ids: Collection[int], text_hashes: Collection[str]) -> Iterable[Known]:

@@ -514,6 +514,15 @@ def among(conn: Connection, values: ColumnElement[T], wanted: Collection[T]) -> 
     return values == any_(literal(list(wanted), ARRAY(values.type)))
 
 
+def gathered(conn: Connection, values: ColumnElement[T]) -> ColumnElement[list[T]]:
+    """All `values` of a group as one list: what is read by the dozen costs more as rows than it does to find."""
+    return (
+        func.json_group_array(values, type_=JSON)
+        if conn.dialect.name == "sqlite"
+        else func.json_agg(values, type_=JSON)
+    )
+
+
 def view(name: str, columns: str, **types: Any) -> TableClause:
     """A view as something to select from: `columns` are its names, `types` those that need converting."""
     return table(name, *(column(key, types.get(key)) for key in columns.split()))
