@@ -19,7 +19,7 @@ import zstandard
 from aggregator import batch, cadence, clock, config, draft, errors, fate, log, model, outlook, spool
 from aggregator.feed import identity, text
 from aggregator.net import fetcher, manners
-from aggregator.store import db, visits
+from aggregator.store import db, tags, visits
 from aggregator.workers import Workers
 
 ACCEPT = "text/html, application/xhtml+xml, application/xml;q=0.8, */*;q=0.1"
@@ -244,9 +244,14 @@ class Harvester:
 
 
 def settled(store: db.Store, made: Sequence[model.Visit]) -> Sequence[model.HarvestReport]:
-    """What came of these visits, once it is written, in one transaction. Raises StoreError."""
+    """What came of these visits, once it is written: in one transaction, but for words that are new to the vocabulary. Raises StoreError."""
     with store.read() as conn:
         visits.foresee(conn, made)
+        new = visits.new_words(conn, made)
+    if new and not store.sqlite:
+        # Who brings the same new word at the same time waits for this transaction, not for the one of the visits.
+        with store.begin() as conn:
+            tags.know(conn, new, made[0].at)
     return store.commit(lambda conn: visits.settle_all(conn, made), tries=_CONFLICTS)
 
 

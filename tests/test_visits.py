@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import RowMapping, select, update
 
-from aggregator import errors, model
-from aggregator.store import db, sources, tables, visits
+from aggregator import errors, harvest, model
+from aggregator.store import db, sources, tables, tags, visits
 from tests import make
 
 LEASE = timedelta(minutes=5)
@@ -221,6 +221,24 @@ def test_a_revisit_sends_the_validators_of_the_kept_page(store: db.Store) -> Non
     item = _again(store, make.NOW + HOUR)
 
     assert item.validators == model.Validators(url="https://p.example/", etag='"7"', last_modified=None)
+
+
+def test_new_words_are_known_to_others_before_an_item_is_held(store: db.Store) -> None:
+    (item,) = _items(store)
+    known, new = (model.Tag(tag=word, kind="keyword", origin="text") for word in ("known", "new"))
+    with store.begin() as conn:
+        tags.know(conn, [known], make.NOW)
+        visits.claim_due(conn, now=make.NOW + LEASE, limit=1, owner="you", lease=LEASE)
+    visit = make.visit(item, make.draft(tags=(known, new)))
+    with store.read() as conn:
+        assert visits.new_words(conn, [visit, make.visit(item)]) == [new]
+
+    with pytest.raises(errors.ConflictError):
+        harvest.settled(store, [visit])
+
+    words = {row["tag"] for row in _all(store, tables.tags)}
+    # Where there is one writer at a time nobody waits for a word.
+    assert words == ({"known"} if store.sqlite else {"known", "new"})
 
 
 def test_a_visit_that_lost_its_lease_writes_nothing(store: db.Store) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Integer, bindparam, delete, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from aggregator import boilerplate, model
 from aggregator.store import tables
@@ -16,7 +17,9 @@ _REMEMBERED = timedelta(days=90)
 # Any number: it tells these locks from others.
 _LOCK_SPACE = 1_946_812
 # Built once: to put a statement together takes longer than to run it.
-_LOCK = select(func.pg_advisory_xact_lock(bindparam("space", type_=Integer), bindparam("source", type_=Integer)))
+# In the order in which they are given: `unnest` keeps it.
+_SOURCES = func.unnest(bindparam("sources", type_=ARRAY(Integer))).column_valued("source")
+_LOCK = select(func.pg_advisory_xact_lock(bindparam("space", type_=Integer), _SOURCES))
 _HELD = _paragraphs.c.source_id == bindparam("source"), _paragraphs.c.hash.in_(bindparam("hashes", expanding=True))
 _COUNTS = (
     select(_paragraphs.c.hash, func.count())
@@ -64,8 +67,8 @@ def take_turns(conn: Connection, source_ids: Iterable[int]) -> None:
     that another text is about to bring.
     """
     if conn.dialect.name == "postgresql":
-        for source in sorted({source_id % 2**31 for source_id in source_ids}):
-            conn.execute(_LOCK, {"space": _LOCK_SPACE, "source": source})
+        sources = sorted({source_id % 2**31 for source_id in source_ids})
+        conn.execute(_LOCK, {"space": _LOCK_SPACE, "sources": sources})
 
 
 def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime) -> None:

@@ -32,6 +32,17 @@ def label(conn: Connection, labels: Mapping[str, str], now: datetime) -> None:
 _FORGET = delete(_item_tags).where(_item_tags.c.item_id == bindparam("of"))
 
 
+def unknown(conn: Connection, tags: Sequence[model.Tag]) -> list[model.Tag]:
+    """Those of these words that are not part of the vocabulary."""
+    kinds = {tag.kind for tag in tags}
+    if not kinds:
+        return []
+    words = tables.among(conn, _tags.c.tag, {tag.tag for tag in tags})
+    known = conn.execute(select(_tags.c.kind, _tags.c.tag).where(tables.among(conn, _tags.c.kind, kinds), words))
+    there = {(row.kind, row.tag) for row in known}
+    return [tag for tag in tags if (tag.kind, tag.tag) not in there]
+
+
 def know(conn: Connection, tags: Iterable[model.Tag], now: datetime) -> None:
     """Make these words part of the vocabulary, all those of a transaction at once: in one order, so that two writers that meet wait for each
     other in one direction only."""

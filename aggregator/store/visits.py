@@ -150,6 +150,11 @@ def foresee(conn: Connection, made: Sequence[model.Visit]) -> None:
     neighbours.foresee(conn, [one for visit in made if (one := arrival(visit, alone=False)) is not None])
 
 
+def new_words(conn: Connection, made: Sequence[model.Visit]) -> list[model.Tag]:
+    """The tags of these visits that are not part of the vocabulary."""
+    return tags.unknown(conn, [tag for visit in made if visit.draft is not None for tag in visit.draft.tags])
+
+
 def settle(conn: Connection, visit: model.Visit) -> model.HarvestReport:
     """`settle_all` for one."""
     return settle_all(conn, [visit])[0]
