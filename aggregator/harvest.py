@@ -245,14 +245,21 @@ class Harvester:
 
 def settled(store: db.Store, made: Sequence[model.Visit]) -> Sequence[model.HarvestReport]:
     """What came of these visits, once it is written: in one transaction, but for words that are new to the vocabulary. Raises StoreError."""
+    # Where there is one writer it has read what came in lately, and to look twice costs more than others wait.
+    if not store.sqlite:
+        _prepare(store, made)
+    return store.commit(lambda conn: visits.settle_all(conn, made), tries=_CONFLICTS)
+
+
+def _prepare(store: db.Store, made: Sequence[model.Visit]) -> None:
+    """Do beforehand what would keep other writers waiting."""
     with store.read() as conn:
         visits.foresee(conn, made)
         new = visits.new_words(conn, made)
-    if new and not store.sqlite:
+    if new:
         # Who brings the same new word at the same time waits for this transaction, not for the one of the visits.
         with store.begin() as conn:
             tags.know(conn, new, made[0].at)
-    return store.commit(lambda conn: visits.settle_all(conn, made), tries=_CONFLICTS)
 
 
 def _compressed(body: spool.Body) -> bytes:

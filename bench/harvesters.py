@@ -12,12 +12,15 @@ import re
 import tempfile
 import time
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 
 import psycopg
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from aggregator import config, draft, harvest, model
 from aggregator.store import db, tables, visits
@@ -65,14 +68,18 @@ def corpus(copies: int) -> list[duplicates.Document]:
     return found
 
 
-def _work(url: str, ids: Sequence[int], ready: Barrier) -> None:
+def _work(url: str, ids: Sequence[int], ready: Barrier, done: "SimpleQueue[tuple[float, Counter[int]]]") -> None:
     store = db.Store(url)
     ready.wait()
-    for start in range(0, len(ids), duplicates.TOGETHER):
-        with store.read() as conn:
-            items = visits.claimed(conn, ids[start : start + duplicates.TOGETHER])
-        made = [_visit(item) for item in items]
-        harvest.settled(store, made)
+    started = time.process_time()
+    with duplicates.comparisons() as compared:
+        for start in range(0, len(ids), duplicates.TOGETHER):
+            with store.read() as conn:
+                items = visits.claimed(conn, ids[start : start + duplicates.TOGETHER])
+            made = [_visit(item) for item in items]
+            harvest.settled(store, made)
+    # Counted, so that it fits into a pipe which nobody reads yet.
+    done.put((time.process_time() - started, Counter(compared)))
     store.close()
 
 
@@ -81,18 +88,26 @@ def _visit(item: model.Item) -> model.Visit:
     return make.visit(item, found, state="feed_only" if found.word_count else "failed")
 
 
-def measured(
-    url: str, arriving: Sequence[duplicates.Document], harvesters: int
-) -> tuple[float, Mapping[str, int | None]]:
-    """Items a second, and the cluster of each document."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What came of a corpus: items a second, milliseconds of CPU an item (of the harvesters, not of the database), with how many texts each
+    was compared, index rows an item, and the cluster of each document."""
+
+    rate: float
+    cpu: float
+    compared: Sequence[int]
+    rows: float
+    clusters: Mapping[str, int | None]
+
+
+def measured(url: str, arriving: Sequence[duplicates.Document], harvesters: int) -> Run:
     store = db.Store(url)
     store.upgrade()
-    ids = duplicates.add(store, arriving)
-    waiting = list(ids.values())
-    shares = [waiting[n::harvesters] for n in range(harvesters)]
+    waiting = list(duplicates.add(store, arriving).values())
     spawn = multiprocessing.get_context("spawn")
-    ready = spawn.Barrier(harvesters + 1)
-    workers = [spawn.Process(target=_work, args=(url, share, ready)) for share in shares]
+    ready, done = spawn.Barrier(harvesters + 1), spawn.SimpleQueue()
+    shares = [waiting[n::harvesters] for n in range(harvesters)]
+    workers = [spawn.Process(target=_work, args=(url, share, ready, done)) for share in shares]
     for worker in workers:
         worker.start()
     ready.wait()
@@ -101,13 +116,20 @@ def measured(
         worker.join()
     took = time.monotonic() - started
     assert [worker.exitcode for worker in workers] == [0] * harvesters, "a harvester failed"
+    told = [done.get() for _ in workers]
+    # As the daemon does every minute: what a source puts into each of its articles is known only after some.
+    duplicates.recut(store)
     with store.read() as conn:
-        found = {
-            row.url_key: row.cluster_id
-            for row in conn.execute(select(tables.items.c.url_key, tables.items.c.cluster_id))
-        }
+        rows = conn.execute(select(func.count()).select_from(tables.fingerprints)).scalar_one()
+        clusters = conn.execute(select(tables.items.c.url_key, tables.items.c.cluster_id)).all()
     store.close()
-    return len(arriving) / took, found
+    return Run(
+        rate=len(arriving) / took,
+        cpu=sum(cpu for cpu, _ in told) / len(arriving) * 1000,
+        compared=[one for _, compared in told for one in compared.elements()],
+        rows=rows / len(arriving),
+        clusters={row.url_key: row.cluster_id for row in clusters},
+    )
 
 
 def alike(one: Mapping[str, int | None], other: Mapping[str, int | None]) -> tuple[int, int, int]:
@@ -141,9 +163,13 @@ def main() -> None:
             with psycopg.connect(server.get_uri("postgres"), autocommit=True) as conn:
                 conn.execute(f"CREATE DATABASE harvesters_{count}")
             url = server.get_uri(f"harvesters_{count}").replace("postgresql://", "postgresql+psycopg://")
-            rate, found = measured(url, arriving, count)
-            results.append(found)
-            print(f"{count} harvesters: {rate:.0f} items a second, drafts included")
+            run = measured(url, arriving, count)
+            results.append(run.clusters)
+            print(
+                f"{count} harvesters: {run.rate:.0f} items a second and {run.cpu:.1f} ms of CPU an item, drafts included; texts compared: "
+                f"{duplicates.spread(run.compared)}; {run.rows:.1f} index rows an item",
+                flush=True,
+            )
         both, first, second = alike(*results)
         print(
             f"pairs in one cluster: {both} with both, {first} only with one harvester, {second} only with {chosen.harvesters}"
