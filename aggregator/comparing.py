@@ -80,7 +80,7 @@ def _head(
         )
         out.print(f"  {escape(row['external_url'] or 'no address')} ({row['id']})", highlight=False, soft_wrap=True)
     out.print(escape(_order(rows)), highlight=False, soft_wrap=True)
-    for line in [_said(match) for match in matches] or ["the corpus knows of nothing that they have in common"]:
+    for line in [_said(match) for match in matches] or ["no relation between them is written down"]:
         out.print(escape(line), highlight=False, soft_wrap=True)
     words = _measured(parts)
     told = f"{words['both']} words are in both, {words['only_first']} only in the first, {words['only_second']} in the second"

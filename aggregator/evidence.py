@@ -53,9 +53,8 @@ def reread(
     settings = terminal.settings(config_file)
     first = terminal.from_day(since)
     choice = reextract.chosen(settings, source or (), state=state, since=first, extractor=extractor, where=where)
-    if where is not None:
-        with terminal.reading(config_file) as store:
-            reextract.check(store, choice)
+    with terminal.reading(config_file) as store:
+        reextract.check(store, choice)
     begun, done, busy = _reread(settings, choice, everything=everything)
     counts = _counts(done) | {"busy": busy or 0}
     if as_json:

@@ -48,10 +48,10 @@ _log = log.logger("harvest")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """How to come by the text: `page` says whether to fetch it; `feed_reason` why the feed's text is all there will be."""
+    """How to come by the text: `page` says whether to fetch it, `why_not` why there is only the feed's text."""
 
     page: bool
-    feed_reason: str | None = None
+    why_not: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +124,11 @@ class Harvester:
     def _plan(self, item: model.Item, configured: config.SourceConfig | None) -> _Plan:
         mode = (configured and configured.full_text) or self._settings.harvest.full_text
         if not item.url:
-            return _Plan(page=False, feed_reason="the feed gives no address for this entry; its own text is kept")
+            return _Plan(page=False, why_not="the feed gives no address for this entry")
+        if item.shares_address:
+            return _Plan(page=False, why_not="the feed gives other entries the same address")
         if mode == "never":
-            return _Plan(page=False, feed_reason="full_text is 'never' for this source; the feed's own text is kept")
+            return _Plan(page=False, why_not="full_text is 'never' for this source")
         return _Plan(page=mode == "always" or not text.is_whole(item.content, item.summary))
 
     # ------------------------------------------------------------------------------------------------- the look
@@ -220,15 +222,16 @@ class Harvester:
             return _failed(item, found.error, found.draft, now)
         if found.draft is None:
             return _read(item, found, (item.state, item.state_reason), now, after)
-        if plan.feed_reason and found.draft.word_count:
-            return _read(item, found, (model.ItemState.FEED_ONLY, plan.feed_reason), now, ())
+        if plan.why_not and found.draft.word_count:
+            said = f"{plan.why_not}; the feed's own text is kept"
+            return _read(item, found, (model.ItemState.FEED_ONLY, said), now, ())
         if found.draft.state in model.SETTLED:
             return _read(item, found, (found.draft.state, found.draft.reason), now, after if plan.page else ())
         if item.state in model.SETTLED:
             return _walled(item, found.draft, now, after if plan.page else ())
-        if plan.feed_reason:
-            nothing = replace(found.draft, reason="the feed gives this entry neither an address nor a text")
-            return _unreadable(item, nothing, None, now)
+        if plan.why_not:
+            nothing = replace(found.draft, reason=f"{plan.why_not}, and the feed has no text for it")
+            return replace(_unreadable(item, nothing, None, now), attempts=0)
         return _unreadable(item, found.draft, found.page, now)
 
     def _wait(self, error: errors.AggregatorError, now: datetime) -> model.Due | None:

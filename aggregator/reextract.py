@@ -178,11 +178,12 @@ def chosen(
 
 
 def check(store: db.Store, choice: pages.Choice) -> None:
-    """Raises ConfigError for a condition that the database does not understand; StoreError where it cannot be asked."""
+    """Raises ConfigError for a condition that the database does not understand, NotFoundError for a source that is not there; StoreError
+    where it cannot be asked."""
     try:
         with store.read() as conn:
             pages.check(conn, choice)
     except errors.StoreError as exc:
-        if choice.where is None or isinstance(exc, errors.UnavailableError):
+        if choice.where is None or isinstance(exc, errors.UnavailableError | errors.NotFoundError):
             raise
         raise errors.ConfigError(f"--where {choice.where}: {exc}") from exc

@@ -269,3 +269,49 @@ async def test_an_error_page_in_the_place_of_an_article_that_was_read_is_a_page_
     assert said in article.item()["state_reason"]
     await article.again(_page())
     assert [kind for kind, _ in article.told()] == ["vanished", "returned"]
+
+
+def _titled(title: str, *paragraphs: str) -> bytes:
+    return (
+        _page(*paragraphs)
+        .replace(b"<title>T<", f"<title>{title}<".encode())
+        .replace(b"<h1>T<", f"<h1>{title}<".encode())
+    )
+
+
+FIRST, SECOND = "Parliament debates the price of carbon", "Minister stumbles over the price of carbon in parliament"
+
+
+async def test_another_headline_of_the_page_is_a_revision_whatever_the_feed_says(article: Revisited) -> None:
+    await article.begin(_titled(FIRST))
+    assert (article.item()["title"], article.item()["page_title"]) == ("Title 1", FIRST)
+
+    await article.again(_titled(SECOND))
+
+    first, second = article.revisions()
+    assert (first["title"], second["title"], second["what"], second["origin"]) == ("Title 1", SECOND, "title", "page")
+    assert second["text"] == first["text"]
+    assert article.item()["title"] == SECOND
+    assert article.told() == [("title", None)]
+
+
+async def test_another_headline_with_another_text_is_one_revision(article: Revisited) -> None:
+    await article.begin(_titled(FIRST))
+
+    await article.again(
+        _titled(SECOND, *PARAGRAPHS[:5], "Later he took back every single word of this.", *PARAGRAPHS[6:])
+    )
+
+    *_, last = article.revisions()
+    assert (len(article.revisions()), last["what"], last["title"]) == (2, "title, text", SECOND)
+    assert "took back" in last["text"]
+
+
+async def test_headlines_that_a_page_shows_in_turn_are_left_alone_once_that_is_known(
+    article: Revisited,
+) -> None:
+    await article.begin(_titled(FIRST))
+
+    await article.again(*(_titled(title) for title in (SECOND, FIRST, SECOND, FIRST, SECOND)))
+
+    assert [row["title"] for row in article.revisions()] == ["Title 1", SECOND, FIRST, SECOND]

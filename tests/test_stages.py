@@ -486,3 +486,29 @@ async def test_a_pdf_that_is_too_large_to_fetch_says_so_too(bench: Bench) -> Non
     (item,) = bench.rows("SELECT * FROM items")
     assert item["state"] == "not_html"
     assert item["state_reason"].startswith("the document (application/pdf, 30 MiB) is larger than 8 MiB")
+
+
+async def test_entries_that_share_an_address_keep_the_texts_of_their_feed(bench: Bench) -> None:
+    url = bench.server.serve("/alerts", PAGE.encode(), content_type="text/html")
+    told = [f"<description>Warning {n}: {'the river rises and rises. ' * 12}</description>" for n in range(3)]
+    bench.server.serve("/one.xml", _rss(*(_entry(n, f"{url}#part-{n}", more=more) for n, more in enumerate(told))))
+
+    await bench.round()
+
+    items = bench.rows("SELECT * FROM items ORDER BY title")
+    assert [item["state"] for item in items] == ["feed_only"] * 3
+    assert {item["state_reason"] for item in items} == {
+        "the feed gives other entries the same address; the feed's own text is kept"
+    }
+    assert all(f"Warning {n}" in item["text"] for n, item in enumerate(items))
+    assert [one.path for one in bench.server.requests if one.path == "/alerts"] == []
+
+
+async def test_an_entry_with_nothing_but_a_title_says_why_its_page_is_not_read(bench: Bench) -> None:
+    bench.server.serve("/one.xml", _rss(_entry(1, bench.server.url("/a"))))
+
+    await bench.round(full_text="never")
+
+    (item,) = bench.rows("SELECT * FROM items")
+    assert item["state_reason"] == "full_text is 'never' for this source, and the feed has no text for it"
+    assert (item["attempts"], item["next_visit_at"]) == (0, None)

@@ -35,6 +35,8 @@ _NO_STEP = ("", ".", "..")
 _AMP_ENDS = (".amp", ".amp.html", ".amp.htm")
 # A last step that looks like an article's: the word `amp` alone may be a subject.
 _SLUG = re.compile(r"[-_.\d]")
+# As `_own_key` ends one; the fragments that keys have otherwise begin with `!` or `/`.
+_SHARED = re.compile(r"#[0-9a-f]{32}\Z")
 # Google's copies: developers.google.com/amp/cache/overview.
 _AMP_CACHE = re.compile(
     r"(?:[a-z0-9-]+\.cdn\.ampproject\.org/(?:[a-z]/)+|(?:www\.)?google\.[a-z.]+/amp/(?:s/)?)(?=[^/]+\.[^/]+)"
@@ -229,6 +231,11 @@ def _own_key(url: str, entry: model.Entry, source_id: int, *, unique: bool, alon
     else:
         name = digest(entry.title, entry.published_raw or "", entry.summary)
     return f"{url}#{name}" if url else f"source:{source_id}#{name}"
+
+
+def shares_address(key: str) -> bool:
+    """Whether a key is that of an entry whose address is another's too."""
+    return _SHARED.search(key) is not None
 
 
 def _front_page(key: str) -> bool:

@@ -14,7 +14,8 @@ class Item:
     """An item claimed for harvest by `lease_owner`: what its feed said and what is already known of its page. `learned` are the hashes
     of the paragraphs that its source is known for.
 
-    `fate` is what has become of a page that was read before, as long as it has not returned; `moved_to` where it has moved for good.
+    `fate` is what has become of a page that was read before, as long as it has not returned; `moved_to` where it has moved for good;
+    `page_title` what it called the article. `shares_address`: its address is that of other entries too, so that its page is none of its own.
     """
 
     id: int
@@ -46,6 +47,8 @@ class Item:
     validators: Validators = Validators()
     fate: str | None = None
     moved_to: str | None = None
+    page_title: str | None = None
+    shares_address: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

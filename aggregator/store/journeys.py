@@ -55,7 +55,7 @@ def item(conn: Connection, item_id: int) -> Mapping[str, Any]:
     `host`, `changes`, `versions` (how many), `matches` and `copies`."""
     told = (
         "id url url_key host title discovered_by first_seen_at published_at date_source state state_reason attempts visited_at "
-        "next_visit_at extractor word_count cluster_id source_id lease_until"
+        "next_visit_at extractor word_count boilerplate cluster_id source_id lease_until"
     ).split()
     row = conn.execute(select(*(_items.c[name] for name in told)).where(_items.c.id == item_id)).mappings().one()
     wanted = _wanted(row)

@@ -1,5 +1,6 @@
 """The versions of items: which edits are one, and writing them down with what they changed."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -125,16 +126,18 @@ def follow(conn: Connection, source_id: int, seen: Sequence[model.SeenItem], now
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a visit's text is: a version of its own (`revised`), or one that is left `alone`, and why that is worth saying."""
+    """What a visit's text is: a version of its own (`revised`), or one that is left `alone`, and why that is worth saying; and the `title`
+    that the page has given the article since."""
 
     revised: bool = False
+    title: str | None = None
     alone: bool = False
     said: str | None = None
 
 
 def of_visit(conn: Connection, visit: model.Visit, draft: model.Draft) -> Judged:
-    """A revision, if the item had a text from the same kind of place and it now has other words; of a copy that is read anew, whatever
-    place it was from."""
+    """A revision, if the item had a text from the same kind of place and it now has other words or its page another title; of a copy that is
+    read anew, whatever place it was from."""
     item = visit.item
     origin, before = _origin(draft.extractor), _origin(item.extractor)
     comparable = (
@@ -142,19 +145,20 @@ def of_visit(conn: Connection, visit: model.Visit, draft: model.Draft) -> Judged
     )
     if visit.reread:
         comparable, origin = item.extractor is not None, "reextract"
+    title = _new_title(conn, visit, draft) if comparable and origin == "page" else None
     # What is cut from now on is no change of the article.
     old, old_hash = (item.text, item.text_hash) if draft.before_hash is None else (draft.before, draft.before_hash)
     if draft.text_hash == old_hash or not comparable:
         new = item.state not in model.SETTLED if visit.reread else item.state == model.ItemState.PENDING
         if new and visit.state in model.SETTLED:
             changes.tell(conn, "text", [item.id], visit.at)
-        return Judged()
+        return _retitled(conn, visit, title)
     if origin == "reextract" and edits.page_version(old or "") == edits.page_version(draft.text):
         return Judged()
     if origin == "page":
         said = edits.page_left_alone(old or "", draft.text, _past_of_page(conn, item, visit.at), visit.at)
         if said is not None:
-            return Judged(alone=True, said=said or None)
+            return replace(_retitled(conn, visit, title), alone=True, said=said or None)
     if origin == "page" and _read_anew(conn, visit, draft):
         origin = "reextract"
     keep_originals(conn, [item.id])
@@ -162,11 +166,44 @@ def of_visit(conn: Connection, visit: model.Visit, draft: model.Draft) -> Judged
     if origin == "feed" and (version := _same_edit(conn, item)) is not None:
         conn.execute(update(_revisions).where(_revisions.c.id == version).values(text))
     else:
-        added, removed = markup.changed_words(old or "", draft.text)
-        told = {"title": item.title, "summary": item.summary, "what": "text", "added": added, "removed": removed}
-        conn.execute(insert(_revisions).values(item_id=item.id, at=visit.at, origin=origin, **told, **text))
-    changes.tell(conn, "text", [item.id], visit.at)
-    return Judged(revised=True)
+        renamed = {"what": "title, text", "title": title} if title else {"what": "text"}
+        words = f"{item.title}\n{old or ''}", f"{title or item.title}\n{draft.text}"
+        _add(conn, visit, words, {"origin": origin, **renamed, **text})
+    changes.tell(conn, "text" if title is None else "title", [item.id], visit.at)
+    return Judged(revised=True, title=title)
+
+
+def _new_title(conn: Connection, visit: model.Visit, draft: model.Draft) -> str | None:
+    """The title that the page has now, where it had another one when this engine looked last; not if it has two in turn."""
+    item = visit.item
+    if not draft.title or not item.page_title or draft.extractor != item.extractor:
+        return None
+    new = edits.steady(draft.title)
+    if new in (edits.steady(item.page_title), edits.steady(item.title)):
+        return None
+    mine = (_revisions.c.item_id == item.id) & (_revisions.c.at >= visit.at - edits.MEMORY)
+    told = conn.execute(select(_revisions.c.title).where(mine).order_by(_revisions.c.id)).scalars()
+    past = [one for one, _ in itertools.groupby(edits.steady(title) for title in told)]
+    return None if new in past and len(set(past)) < len(past) else draft.title
+
+
+def _retitled(conn: Connection, visit: model.Visit, title: str | None) -> Judged:
+    """A version of which only the title is new, if it is."""
+    item = visit.item
+    if title is None:
+        return Judged()
+    keep_originals(conn, [item.id])
+    told = {"origin": "page", "what": "title", "title": title, "text": item.text, "text_hash": item.text_hash}
+    _add(conn, visit, (item.title, title), told)
+    changes.tell(conn, "title", [item.id], visit.at)
+    return Judged(revised=True, title=title)
+
+
+def _add(conn: Connection, visit: model.Visit, words: tuple[str, str], told: Mapping[str, str | None]) -> None:
+    """A version of which this is `told`, with how many of its words are new; a title that it has not got is the item's."""
+    added, removed = markup.changed_words(*words)
+    same = {"item_id": visit.item.id, "at": visit.at, "title": visit.item.title, "summary": visit.item.summary}
+    conn.execute(insert(_revisions).values(same | {"added": added, "removed": removed, **told}))
 
 
 def _read_anew(conn: Connection, visit: model.Visit, draft: model.Draft) -> bool:

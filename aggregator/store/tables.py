@@ -213,6 +213,7 @@ items = Table(
     Column("lease_until", UTCTime),
     Column("discovered_by", Text, nullable=False, server_default=text("'feed'")),
     Column("canonical_url", Text),
+    Column("page_title", Text),
     Index(None, "published_at"),
     Index(None, "source_id", "published_at"),
     Index(None, "text_hash"),

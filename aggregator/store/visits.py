@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select, update
 
 from aggregator import errors, model
+from aggregator.feed import identity
 from aggregator.store import boilerplate, changes, matches, neighbours, pages, revisions, tables, tags, walls
 
 _items = tables.items
@@ -128,7 +129,7 @@ def item(
     became = became or changes.Standing()
     same = (
         "id url title source_id source state state_reason first_seen_at lease_owner summary content language image published_at date_source attempts "
-        "text text_hash whole_hash extractor cluster_id boilerplate html"
+        "text text_hash whole_hash extractor cluster_id boilerplate html page_title"
     ).split()
     return model.Item(
         **{key: row[key] for key in same},
@@ -139,6 +140,7 @@ def item(
         validators=validators if validators is not None else model.Validators(),
         fate=became.fate,
         moved_to=became.moved_to,
+        shares_address=identity.shares_address(row["url_key"]),
     )
 
 
@@ -235,6 +237,8 @@ def settle_one(conn: Connection, visit: model.Visit) -> tuple[model.HarvestRepor
         judged = revisions.of_visit(conn, visit, draft)
         values |= _texts(visit, draft, text=not judged.alone) | {"canonical_url": visit.canonical}
         values["state_reason"] = visit.reason or judged.said
+        if judged.title is not None:
+            values["title"] = judged.title
     if visit.fate is not None:
         changes.tell_fate(conn, item.id, visit.fate, visit.at)
     if visit.state != item.state or judged.revised or visit.fate is not None:
@@ -292,6 +296,8 @@ def _texts(visit: model.Visit, draft: model.Draft, *, text: bool) -> dict[str, A
     values: dict[str, Any] = {name: getattr(draft, name) for name in names}
     if text:
         values["whole_hash"] = _whole_hash(draft)
+    if draft.title and draft.extractor != "feed":
+        values["page_title"] = draft.title
     # What the feed said stands; the page fills what the feed left out.
     if not item.title and draft.title:
         values["title"] = draft.title
