@@ -20,7 +20,7 @@ _STYLES = {worddiff.ADDED: "green", worddiff.REMOVED: "red strike"}
 # As wdiff and git write them, where there are no colours.
 _BRACKETS = {worddiff.ADDED: ("{+", "+}"), worddiff.REMOVED: ("[-", "-]")}
 # What the log of changes tells of an item and no version does.
-_HAPPENED = ("vanished", "moved", "paywalled", "returned")
+_HAPPENED = ("address", "vanished", "moved", "paywalled", "returned")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

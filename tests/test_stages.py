@@ -512,3 +512,18 @@ async def test_an_entry_with_nothing_but_a_title_says_why_its_page_is_not_read(b
     (item,) = bench.rows("SELECT * FROM items")
     assert item["state_reason"] == "full_text is 'never' for this source, and the feed has no text for it"
     assert (item["attempts"], item["next_visit_at"]) == (0, None)
+
+
+async def test_an_address_that_the_feed_gives_anew_is_a_change_with_both(bench: Bench) -> None:
+    old, new = (bench.server.serve(path, PAGE.encode(), content_type="text/html") for path in ("/a", "/a-better-name"))
+    bench.server.serve("/one.xml", _rss(_entry(1, old)))
+    await bench.round()
+    bench.server.serve("/one.xml", _rss(_entry(1, new)))
+
+    await bench.round()
+    await bench.round()
+
+    assert [item["url"] for item in bench.rows("SELECT url FROM items")] == [new]
+    assert [row["detail"] for row in bench.rows("SELECT detail FROM changes WHERE kind = 'address'")] == [
+        f"{old} → {new}"
+    ]

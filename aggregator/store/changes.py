@@ -52,6 +52,16 @@ def tell_fate(conn: Connection, item_id: int, fate: model.Fate, now: datetime) -
     conn.execute(insert(_changes), {"at": now, "kind": fate.kind, "item_id": item_id, "detail": fate.detail})
 
 
+def tell_addresses(conn: Connection, told: Iterable[tuple[int, str | None, str | None]], now: datetime) -> None:
+    """The same for items whose feed gives them another address: the old one and the new."""
+    rows = [
+        {"at": now, "kind": "address", "item_id": item_id, "detail": f"{old or 'none'} → {new or 'none'}"}
+        for item_id, old, new in told
+    ]
+    if rows:
+        conn.execute(insert(_changes), rows)
+
+
 def tell_of_source(conn: Connection, kind: str, source_id: int, now: datetime, detail: str) -> None:
     """The same for something that happened to a source, in words."""
     tell_of_sources(conn, [(kind, source_id, detail)], now)
