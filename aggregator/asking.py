@@ -200,13 +200,10 @@ def _steps(found: Mapping[str, Any]) -> list[Step]:
     if item["extractor"]:
         by = "the feed's own text" if item["extractor"] == "feed" else item["extractor"]
         versions = f"; {found['versions']} versions: aggregator history {item['id']}" if found["versions"] else ""
-        apart = markup.count_words(item["boilerplate"] or "")
-        kept = (
-            (f"{apart} words that other articles of its source have too are kept apart (items.boilerplate)",)
-            if apart
-            else ()
-        )
-        steps.append(Step(name="extracted", said=(f"{item['word_count']} words by {by}{versions}", *kept), well=read))
+        said = [f"{item['word_count']} words by {by}{versions}"]
+        if apart := markup.count_words(item["boilerplate"] or ""):
+            said.append(f"{apart} words that other articles of its source have too are kept apart (items.boilerplate)")
+        steps.append(Step(name="extracted", said=tuple(said), well=read))
     if read:
         steps.append(Step(name="clustered", said=tuple(_clustered(found))))
     told = [_event(one).removeprefix("–  ") for one in found["changes"] if one["kind"] in _HAPPENED]

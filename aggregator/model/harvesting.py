@@ -122,7 +122,8 @@ class Draft:
     """What the corpus will say of the item: its best text, why it is not better, its hash and its tags.
 
     `reason` explains every state but `ok`. `html` is `text` as clean HTML. `text_hash` is None for a text without words. `title` is the
-    page's, for items whose feed gave none. `boilerplate` was cut from the text; `paragraphs` are those of the whole that may be, by their hashes.
+    page's: for items whose feed gave none, and to be compared with what it says later. `boilerplate` was cut from the text;
+    `paragraphs` are those of the whole that may be, by their hashes.
     `before` is the stored text where it has to be cut as well before the two are compared. `failure` is the code of the failure after
     which a later visit is planned (`cadence.next_try`); None if none will bring more. `whole_hash` and `fingerprint` are of what the page
     says as a whole, by which it is compared with other items.

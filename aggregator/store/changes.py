@@ -47,17 +47,9 @@ def tell_when(conn: Connection, kind: str, told: Iterable[tuple[int, datetime]])
         tables.add(conn, tables.changes, rows)
 
 
-def tell_fate(conn: Connection, item_id: int, fate: model.Fate, now: datetime) -> None:
-    """The same for what has become of the page of an item, in words."""
-    conn.execute(insert(_changes), {"at": now, "kind": fate.kind, "item_id": item_id, "detail": fate.detail})
-
-
-def tell_addresses(conn: Connection, told: Iterable[tuple[int, str | None, str | None]], now: datetime) -> None:
-    """The same for items whose feed gives them another address: the old one and the new."""
-    rows = [
-        {"at": now, "kind": "address", "item_id": item_id, "detail": f"{old or 'none'} → {new or 'none'}"}
-        for item_id, old, new in told
-    ]
+def tell_in_words(conn: Connection, kind: str, told: Iterable[tuple[int, str]], now: datetime) -> None:
+    """The same with a `detail` for each item; `kind` is `address` or what has become of its page (`model.FateKind`)."""
+    rows = [{"at": now, "kind": kind, "item_id": item_id, "detail": detail} for item_id, detail in told]
     if rows:
         conn.execute(insert(_changes), rows)
 

@@ -234,7 +234,8 @@ def write(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
         revisions.write(conn, [seen for seen in one.decision.seen if seen.edited], one.at)
         revisions.follow(conn, one.source.id, [seen for seen in one.decision.seen if seen.alone], one.at)
         moved = [seen for seen in one.decision.seen if seen.readdressed and not seen.alone]
-        changes.tell_addresses(conn, [(seen.item.id, seen.item.url, seen.entry.url) for seen in moved], one.at)
+        told = [(seen.item.id, f"{seen.item.url or 'none'} → {seen.entry.url or 'none'}") for seen in moved]
+        changes.tell_in_words(conn, "address", told, one.at)
         for seen in one.decision.seen:
             if seen.edited or seen.adopted or seen in moved:
                 _take_over(conn, one.source, seen, one.at)

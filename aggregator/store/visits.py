@@ -240,7 +240,7 @@ def settle_one(conn: Connection, visit: model.Visit) -> tuple[model.HarvestRepor
         if judged.title is not None:
             values["title"] = judged.title
     if visit.fate is not None:
-        changes.tell_fate(conn, item.id, visit.fate, visit.at)
+        changes.tell_in_words(conn, visit.fate.kind, [(item.id, visit.fate.detail)], visit.at)
     if visit.state != item.state or judged.revised or visit.fate is not None:
         values["changed_at"] = visit.at
     conn.execute(_settling(tuple(values)), {"of": item.id, **{f"to_{key}": value for key, value in values.items()}})
