@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -383,9 +384,7 @@ def counts(conn: Connection) -> Mapping[str, int]:
 
 def reasons(conn: Connection) -> Mapping[tuple[str, str], int]:
     """How many items have a page that is none of theirs, by state and reason, the most frequent first."""
-    refused = _items.c.state.not_in((model.ItemState.OK, model.ItemState.PENDING)) & _items.c.state_reason.like(
-        "the page %"
-    )
+    refused = and_(text(f"items.{tables.REFUSED}"), _items.c.state_reason.like("the page %"))
     count = func.count().label("items")
     told = (
         select(_items.c.state, _items.c.state_reason, count)

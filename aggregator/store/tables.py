@@ -171,6 +171,9 @@ subscriptions = Table(
     ),
 )
 
+# Of an item: neither has it a text, nor is one waited for. As an index has it, which serves who asks in the same words.
+REFUSED = "state NOT IN ('ok', 'pending')"
+
 items = Table(
     "items",
     metadata,
@@ -215,7 +218,10 @@ items = Table(
     Column("canonical_url", Text),
     Column("page_title", Text),
     Index(None, "published_at"),
-    Index(None, "source_id", "published_at"),
+    # Of what is asked for often, nothing but what the question needs: the texts of a row stand in the way of the rest.
+    Index(None, "source_id", "published_at", "discovered_by"),
+    Index(None, "source_id", "state"),
+    Index("ix_items_refused", "state", "state_reason", sqlite_where=text(REFUSED), postgresql_where=text(REFUSED)),
     Index(None, "text_hash"),
     Index(None, "whole_hash"),
     Index(None, "cluster_id"),
