@@ -5,7 +5,7 @@ whole pieces, and its strict parser elements without the layers of SAX. What it 
 import io
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from xml.parsers import expat
@@ -54,7 +54,7 @@ def load() -> ModuleType:
     """feedparser, imported where it is first used, with the costliest of its detours taken out: no value differs (its own 1,120 cases,
     tests/quality)."""
     import feedparser
-    from feedparser import api, mixin, util
+    from feedparser import api, datetimes, mixin, util
 
     # Every text passes through this table; a character that it lacks costs an exception, one that it maps to itself nothing.
     mixin._cp1252 = {code: code for code in range(128)} | mixin._cp1252
@@ -65,6 +65,10 @@ def load() -> ModuleType:
     # For every element it joins its base with nothing.
     join = mixin._urljoin
     mixin._urljoin = lambda base, uri: join(base, uri) if uri else base
+    # And below a base, it with itself.
+    mixin.make_safe_absolute_uri = lru_cache(maxsize=64)(mixin.make_safe_absolute_uri)
+    # We read dates ourselves (`dates`).
+    datetimes._date_handlers.clear()
     util.FeedParserDict.get = _get(util.FeedParserDict)
     return feedparser  # type: ignore[no-any-return]
 

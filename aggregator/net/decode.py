@@ -6,6 +6,7 @@ from typing import Protocol
 
 import brotli
 import zstandard
+from isal import isal_zlib
 
 from aggregator import errors, markup
 
@@ -21,6 +22,8 @@ _MAGIC = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5"}
 _WINDOW = 8 << 20
 # A block of at least four bytes holds 128 KiB at most, and nothing else bounds what one call brings.
 _ZSTD_SLICE = 32
+# isal's stubs call its error an object.
+_ERRORS: tuple[type[Exception], ...] = (isal_zlib.error, brotli.error, zstandard.ZstdError)  # type: ignore[assignment]
 
 
 class _Stream(Protocol):
@@ -131,7 +134,7 @@ class Decoder:
     def _inflated(self, stream: _Stream, data: bytes) -> bytes:
         try:
             return stream.decompress(data, PIECE)
-        except (zlib.error, brotli.error, zstandard.ZstdError) as exc:
+        except _ERRORS as exc:
             said = f"the body is not the {self._name} it claims to be: {markup.line(str(exc), 100)}"
             raise errors.TransportError(said, code="encoding") from exc
 
@@ -147,11 +150,11 @@ def _deflate(data: bytes) -> _Stream:
     """RFC 9110 §8.4.1.2: deflate means the zlib format, but many servers send it bare. RFC 1950 §2.2: its header has method 8 and
     is a multiple of 31."""
     wrapped = data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
-    return zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+    return isal_zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
 
 
 _STREAMS: dict[str, Callable[[bytes], _Stream]] = {
-    "gzip": lambda _: zlib.decompressobj(zlib.MAX_WBITS | 16),
+    "gzip": lambda _: isal_zlib.decompressobj(zlib.MAX_WBITS | 16),
     "deflate": _deflate,
     "br": lambda _: _Brotli(),
     "zstd": lambda _: _Zstd(),
