@@ -83,6 +83,16 @@ def test_what_is_stored_is_asked_for_too() -> None:
         assert set(read.stored) <= set(read.asked)
 
 
+@pytest.mark.parametrize("length", [5, 8, 30])
+def test_a_beginning_and_its_text_find_each_other_whichever_comes_first(length: int) -> None:
+    words = [[f"{story}w{n}" for n in range(500)] for story in range(50)]
+    wholes, beginnings = map(fingerprint.read, words), (fingerprint.read(each[:length]) for each in words)
+
+    for whole, beginning in zip(wholes, beginnings, strict=True):
+        assert set(beginning.asked) & set(whole.stored)
+        assert set(whole.asked) & set(beginning.stored)
+
+
 def test_an_article_stores_some_twenty_hashes() -> None:
     assert len(fingerprint.read(normalize.tokens(LONG)).stored) in range(15, 35)
 

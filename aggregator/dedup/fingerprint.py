@@ -33,6 +33,8 @@ _ROWS = 10
 _STORED_DENSE = 1.5
 # What is quoted or cut short is mostly the beginning: of so many shingles there twelve tokens in a row are enough.
 _LEAD = 40
+# The first is stored and asked for by all: an excerpt of eight tokens has few others, and begins where its article does.
+_FIRST = 1
 # A text of fewer shingles stores about eight of them in any case, and asks for all.
 _FEW = 64
 
@@ -55,15 +57,17 @@ class Text:
         """The hashes by which others find this text."""
         count = len(self.shingles)
         if count < _FEW:
-            return tuple(sorted(_smallest(self.shingles, max(2, count // 8))))
+            return tuple(sorted(_smallest(self.shingles, max(2, count // 8)).union(self.shingles[:_FIRST])))
         found = _smallest(self.shingles, _window(count, dense=self.dense))
-        return tuple(sorted(found | _smallest(self.shingles[:_LEAD], _ASKED)))
+        return tuple(sorted(found.union(_smallest(self.shingles[:_LEAD], _ASKED), self.shingles[:_FIRST])))
 
     @cached_property
     def asked(self) -> tuple[int, ...]:
         """The hashes by which this text finds others, those that it stores among them."""
         few = len(self.shingles) < _FEW
-        return tuple(sorted(set(self.shingles) if few else _smallest(self.shingles, _ASKED)))
+        return tuple(
+            sorted(set(self.shingles) if few else _smallest(self.shingles, _ASKED).union(self.shingles[:_FIRST]))
+        )
 
 
 def _window(count: int, *, dense: bool) -> int:
