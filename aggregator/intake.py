@@ -142,6 +142,19 @@ class Intake:
         return configured.interval if configured is not None else None
 
 
+def usual_gaps(
+    conn: Connection, arrivals: Sequence[Arrival], decisions: Sequence[model.Decision]
+) -> Mapping[int, timedelta | None]:
+    """The rhythm of the sources whose news may have changed it, or of whom none is known yet, once what arrived is written."""
+    learning = {
+        one.source.id: one.at
+        for one, decision in zip(arrivals, decisions, strict=True)
+        if decision.new or one.source.learned_gap is None
+    }
+    times = items.latest_times(conn, learning)
+    return {source_id: cadence.usual_gap(times.get(source_id, ()), now=at) for source_id, at in learning.items()}
+
+
 def _keyed(arrival: Arrival) -> Sequence[identity.Keyed]:
     feed = arrival.feed
     return identity.keyed(feed.entries, arrival.source.id, [entry.face for entry in feed.known.values()])

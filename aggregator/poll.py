@@ -33,7 +33,7 @@ from aggregator import (
 )
 from aggregator.feed import identity
 from aggregator.net import fetcher, manners
-from aggregator.store import Connection, db, items, sources, subscriptions
+from aggregator.store import Connection, db, sources, subscriptions
 from aggregator.store import shown as known
 
 # A poll waits for its host's turn and for a worker; longer than this only a dead process holds it.
@@ -284,10 +284,11 @@ class Poller:
             for polled, answer in answers
             if answer.feed is not None
         ]
-        decisions = iter(self._intake.entries(conn, arrivals))
+        read = self._intake.entries(conn, arrivals)
+        decisions, gaps = iter(read), intake.usual_gaps(conn, arrivals, read)
         finished = [
-            self._finished(conn, polled, answer, next(decisions) if answer.feed is not None else model.Decision())
-            for polled, answer in answers
+            self._finished(conn, one, next(decisions) if one[1].feed else model.Decision(), gaps.get(one[0].source.id))
+            for one in answers
         ]
         sources.finish_all(conn, finished)
         for one, (polled, _) in zip(finished, answers, strict=True):
@@ -296,12 +297,10 @@ class Poller:
         return [one.report for one in finished]
 
     def _finished(
-        self, conn: Connection, polled: _Polled, answer: _Answer, decision: model.Decision
+        self, conn: Connection, answered: tuple[_Polled, _Answer], decision: model.Decision, gap: timedelta | None
     ) -> sources.Finished:
+        polled, answer = answered
         source, feed = polled.source, answer.feed
-        gap = None
-        if decision.new or (feed and source.learned_gap is None):
-            gap = cadence.usual_gap(items.latest_times(conn, source.id), now=polled.now)
         if feed is not None and self._intake.wants_push(source):
             source = _watch_push(conn, polled, answer, decision)
             polled = replace(polled, source=source)

@@ -1,14 +1,16 @@
 """Items as their feeds show them: what is known of the entries of a document, and writing what it brought."""
 
+import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Connection,
     Row,
@@ -18,7 +20,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    or_,
     select,
     text,
     update,
@@ -359,18 +360,32 @@ def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now
         tables.add(conn, tables.enclosures, attached)
 
 
-def latest_times(conn: Connection, source_id: int, count: int = 30) -> list[datetime]:
-    """When the latest items of a source that came by themselves were published, or first seen, for those whose feed does not say;
+def latest_times(conn: Connection, source_ids: Collection[int]) -> Mapping[int, Sequence[datetime]]:
+    """When the latest 30 items of each source that came by themselves were published, or first seen, for those whose feed does not say;
     newest first."""
-    return list(conn.execute(_LATEST, {"source_id": source_id, "count": count}).scalars().all())
+    if not source_ids:
+        return {}
+    ids = json.dumps(list(source_ids)) if conn.dialect.name == "sqlite" else list(source_ids)
+    rows = conn.execute(_LATEST[conn.dialect.name], {"ids": ids})
+    return {row.source_id: [moments.read(at) for at in row.times or ()] for row in rows}
 
 
-_LATEST = (
-    select(_items.c.published_at)
-    .where(_items.c.source_id == bindparam("source_id"), or_(*(_items.c.discovered_by == by for by in _TIMELY)))
-    .order_by(_items.c.published_at.desc())
-    .limit(bindparam("count"))
-)
+# Of each source alone: to number the items of all takes as long as to read them. In UTC, however the session of a database is set.
+_LATEST_OF = " OR ".join(f"i.discovered_by = '{by}'" for by in _TIMELY)
+_LATEST = {
+    name: text(
+        f"SELECT asked.value AS source_id, (SELECT {gathered} FROM (SELECT i.published_at FROM items i WHERE i.source_id = asked.value "
+        f"AND ({_LATEST_OF}) ORDER BY i.published_at DESC LIMIT 30) latest) AS times FROM {asked}"
+    ).columns(source_id=BigInteger, times=JSON)
+    for name, gathered, asked in (
+        ("sqlite", "json_group_array(latest.published_at)", "json_each(:ids) asked"),
+        (
+            "postgresql",
+            "json_agg(latest.published_at AT TIME ZONE 'UTC')",
+            "unnest(CAST(:ids AS bigint[])) asked(value)",
+        ),
+    )
+}
 
 
 # ------------------------------------------------------------------------------------------------------- reading

@@ -26,16 +26,19 @@ class UTCTime(TypeDecorator[datetime]):
         return sorting(value) if dialect.name == "sqlite" else value.astimezone(UTC).replace(microsecond=0)
 
     def process_result_value(self, value: Any, _dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if isinstance(value, datetime):
-            return value.astimezone(UTC)
-        if _ASCII_Z.match(value):
-            return datetime.fromisoformat(value)
-        # Operators may have written such a column by hand, in any form SQLite understands: read what sorts.
-        if found := _SECONDS.match(value):
-            return datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00")
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        return read(value) if value is not None else None
+
+
+def read(value: datetime | str) -> datetime:
+    """A moment as a database has it."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    if _ASCII_Z.match(value):
+        return datetime.fromisoformat(value)
+    # Operators may have written such a column by hand, in any form SQLite understands: read what sorts.
+    if found := _SECONDS.match(value):
+        return datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00")
+    return datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
 @lru_cache(maxsize=4096)

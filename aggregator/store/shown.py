@@ -1,7 +1,7 @@
 """What each source's last document showed, so that the next one is read only where it differs; and when items were last seen."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ _TOUCH_AGAIN = timedelta(days=1)
 
 T = TypeVar("T")
 
+_OF_HEAD = tuple(field.name for field in fields(model.Head))
 # Rows take several times the room of what they are made of: so many are made, and sent, at a time.
 _AT_ONCE = 500
 # A source, an item, and when the one showed the other.
@@ -117,7 +118,7 @@ def _row(one: Seen, ids: Mapping[str, int], touched: list[Touched]) -> tuple[dic
         "source_id": source.id,
         "url": source.feed_url,
         "entries": familiar.pack(familiar.after(feed, decision, ids)),
-        "head": asdict(head) if head is not None else None,
+        "head": {name: getattr(head, name) for name in _OF_HEAD} if head is not None else None,
         "touched_at": before.touched_at if before is not None and lately else now,
         "size": feed.size,
     }
