@@ -19,6 +19,8 @@ _LONGEST_SENTENCE = 60
 _MOST, _MOST_FIRST = 70, 10
 # A paragraph in so many articles, that are so large a part of those remembered: one of fifty, but never more than ten.
 _ARTICLES, _SHARE, _ENOUGH = 3, 0.02, 10
+# From so many articles on `least` is what it is of any number.
+COUNTED = int((_ENOUGH - 1) / _SHARE) + 1
 # Two items of which one has so much of the other are versions of one article, or a live report and its beginning.
 _SAME_ARTICLE = 0.6
 # Without so many words of its own an item is rather a notice that its source sends often.

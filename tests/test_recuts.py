@@ -241,6 +241,23 @@ def test_versions_of_one_article_teach_nothing(store: db.Store) -> None:
     assert _learned(store) == {}
 
 
+@pytest.mark.parametrize(("polled", "counted"), [(30, 30), (470, boilerplate.COUNTED)])
+def test_no_more_articles_are_counted_than_make_a_difference(store: db.Store, polled: int, counted: int) -> None:
+    with store.begin() as conn:
+        (source, *_) = make.add_sources(conn, 2)
+        make.poll(conn, source, [make.entry(n) for n in range(polled)])
+        ids = conn.execute(select(tables.items.c.id)).scalars().all()
+        # Each with the box, and with two paragraphs of its own.
+        held = [(item, paragraph) for item in ids for paragraph in (7, 1000 + item, 9000 + item)]
+        rows = [{"item_id": item, "hash": one, "source_id": source.id, "at": make.NOW} for item, one in held]
+        conn.execute(tables.paragraphs.insert(), rows)
+
+    with store.read() as conn:
+        assert learning.articles(conn, source.id) == counted
+        assert learning.articles(conn, source.id + 1) == 0
+    assert boilerplate.least(counted) == boilerplate.least(polled)
+
+
 def test_what_articles_consisted_of_long_ago_is_forgotten(harvested: db.Store) -> None:
     with harvested.begin() as conn:
         assert learning.forget(conn, make.NOW + timedelta(days=30)) == 0

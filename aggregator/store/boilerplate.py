@@ -33,10 +33,19 @@ _CONSIST = select(_paragraphs.c.item_id, _paragraphs.c.hash).where(_paragraphs.c
 _KNOWN = select(_boilerplate.c.hash).where(
     _boilerplate.c.source_id == bindparam("source"), _boilerplate.c.hash.in_(bindparam("hashes", expanding=True))
 )
+# Rows are looked at in the order of their hashes, which is none: of a source with more of them, these are of more articles than count.
+_SAMPLE = 16 * boilerplate.COUNTED
+_SOME = (
+    select(_paragraphs.c.item_id)
+    .where(_paragraphs.c.source_id == bindparam("source"))
+    .order_by(_paragraphs.c.hash)
+    .limit(_SAMPLE)
+    .subquery()
+)
 # Of a document that is read article by article all count from the first one on, or it would depend on their order what is rare.
 _ARTICLES = select(
-    select(func.count(_paragraphs.c.item_id.distinct()))
-    .where(_paragraphs.c.source_id == bindparam("source"))
+    select(func.count())
+    .select_from(select(_SOME.c.item_id).distinct().limit(boilerplate.COUNTED).subquery())
     .scalar_subquery(),
     select(tables.shown.c.size).where(tables.shown.c.source_id == bindparam("source")).scalar_subquery(),
 )
@@ -97,9 +106,15 @@ def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime)
         fresh = [paragraph for paragraph in fresh if paragraph not in known]
     counts = _counts(conn, item.source_id, fresh, boilerplate.least(0))
     if counts:
-        least = boilerplate.least(max(size or 0 for size in conn.execute(_ARTICLES, source).one()))
+        least = boilerplate.least(articles(conn, item.source_id))
         often = [paragraph for paragraph, count in counts.items() if count >= least]
         _learn(conn, item.source_id, often, least, draft.paragraphs, now)
+
+
+def articles(conn: Connection, source_id: int) -> int:
+    """How many articles of a source are remembered, or how many entries its document has, if those are more. All of them are not
+    counted: from `boilerplate.COUNTED` on it makes no difference."""
+    return max(size or 0 for size in conn.execute(_ARTICLES, {"source": source_id}).one())
 
 
 def _learn(
