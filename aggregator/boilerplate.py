@@ -19,7 +19,11 @@ _LONGEST_SENTENCE = 60
 _MOST, _MOST_FIRST = 70, 10
 # A paragraph in so many articles, that are so large a part of those remembered: one of fifty, but never more than ten.
 _ARTICLES, _SHARE, _ENOUGH = 3, 0.02, 10
-# From so many articles on `least` is what it is of any number.
+# What is longer than `_SHORT_WORDS` and stands inside is rather background that authors use again, unless so many have it.
+_LARGE_ARTICLES, _LARGE_SHARE = 4, 0.25
+# Such a line may follow what stands at the end: whom to follow, where to sign up.
+_LINE_WORDS = 15
+# From so many articles on `least` is what it is of any number, and more are not counted.
 COUNTED = int((_ENOUGH - 1) / _SHARE) + 1
 # Two items of which one has so much of the other are versions of one article, or a live report and its beginning.
 _SAME_ARTICLE = 0.6
@@ -152,6 +156,23 @@ def candidates(text: str) -> Mapping[int, str]:
 def least(articles: int) -> int:
     """How many articles must have a paragraph, of so many."""
     return max(_ARTICLES, math.ceil(min(_SHARE * articles, _ENOUGH)))
+
+
+def large(articles: int) -> int:
+    """How many articles must have a paragraph that `may_be_background`."""
+    return max(_LARGE_ARTICLES, math.ceil(_LARGE_SHARE * min(articles, COUNTED)))
+
+
+def may_be_background(paragraph: str) -> bool:
+    """Whether it is as long as a paragraph of an article: only where it stands tells it from one that is used again."""
+    return markup.count_words(paragraph) > _SHORT_WORDS
+
+
+def edges(paragraphs: Mapping[int, str]) -> frozenset[int]:
+    """Those of an article's `candidates` that stand at its beginning or end, where no background stands."""
+    hashes = list(paragraphs)
+    ended = len(hashes) > 2 and markup.count_words(paragraphs[hashes[-1]]) <= _LINE_WORDS
+    return frozenset((*hashes[:1], *hashes[-2 if ended else -1 :]))
 
 
 def different(articles: Mapping[int, AbstractSet[int]], learned: AbstractSet[int] = frozenset()) -> int:

@@ -143,6 +143,23 @@ def test_of_a_source_with_many_articles_more_must_have_it(articles: int, asked: 
     assert boilerplate.least(articles) == asked
 
 
+@pytest.mark.parametrize(("articles", "asked"), [(1, 4), (16, 4), (25, 7), (400, 100), (10_000, 113)])
+def test_of_what_may_be_background_a_quarter_must_have_it(articles: int, asked: int) -> None:
+    assert boilerplate.large(articles) == asked
+
+
+@pytest.mark.parametrize(
+    ("behind", "last"), [([], [STORY[7]]), ([BOX], [STORY[7], BOX]), ([BOX, BOX[:40]], [BOX, BOX[:40]])]
+)
+def test_the_edges_of_an_article_are_its_first_paragraph_and_its_last_with_one_short_line(
+    behind: list[str], last: list[str]
+) -> None:
+    taught = boilerplate.candidates("\n".join([*STORY, *behind]))
+
+    assert boilerplate.edges(taught) == set(map(boilerplate.hashed, [STORY[0], *last]))
+    assert boilerplate.edges({}) == frozenset()
+
+
 def test_articles_that_have_a_paragraph_in_common_are_different() -> None:
     assert boilerplate.different({item: {7, 10 * item, 10 * item + 1} for item in range(1, 6)}) == 5
 

@@ -241,6 +241,53 @@ def test_versions_of_one_article_teach_nothing(store: db.Store) -> None:
     assert _learned(store) == {}
 
 
+BACKGROUND = (
+    "The dam was built in 1961, when the valley had four villages and a mill, and it has been raised twice since, the last time after "
+    "the flood of 1997, in which eleven people died; an inquiry found that the gates had been opened six hours too late, and that the "
+    "warnings of the village of Prey had been read by nobody, for which the operator paid a fine and promised a siren that was never put up."
+)
+
+
+def _taught(store: db.Store, articles: list[list[str]]) -> frozenset[int]:
+    """What a source is known for after articles of these lines, which stood in one document."""
+    with store.begin() as conn:
+        (source,) = make.add_sources(conn)
+        make.poll(conn, source, [make.entry(n) for n in range(len(articles))])
+        claimed = visits.claim_due(
+            conn, now=LATER, limit=99, owner="me", lease=timedelta(minutes=1), per_host=99, pageless=["Source 1"]
+        )
+        for item, lines in zip(claimed, articles, strict=True):
+            text = "\n".join(lines)
+            visits.settle(conn, make.visit(item, make.draft(text, paragraphs=boilerplate.candidates(text))))
+    return _learned(store).get(1, frozenset())
+
+
+@pytest.mark.parametrize("place", [1, 3, 4])
+def test_background_that_some_articles_share_in_their_midst_stays(store: db.Store, place: int) -> None:
+    articles = [_words(n, 7) for n in range(1, 26)]
+    for n in (2, 9, 20):
+        articles[n].insert(place, BACKGROUND)
+
+    assert _taught(store, articles) == frozenset()
+
+
+@pytest.mark.parametrize("behind", [[], [BOX]])
+def test_what_is_as_long_and_stands_at_the_end_of_as_many_is_learned(store: db.Store, behind: list[str]) -> None:
+    articles = [_words(n, 7) for n in range(1, 26)]
+    for n in (2, 9, 20):
+        articles[n] += [BACKGROUND, *behind]
+
+    assert _taught(store, articles) == set(map(boilerplate.hashed, [BACKGROUND, *behind]))
+
+
+def test_what_is_as_long_and_stands_in_the_midst_of_a_quarter_is_learned(store: db.Store) -> None:
+    articles = [_words(n, 7) for n in range(1, 26)]
+    for n in range(7):
+        articles[n].insert(4, BACKGROUND)
+
+    assert _taught(store, articles) == {boilerplate.hashed(BACKGROUND)}
+
+
 @pytest.mark.parametrize(("polled", "counted"), [(30, 30), (470, boilerplate.COUNTED)])
 def test_no_more_articles_are_counted_than_make_a_difference(store: db.Store, polled: int, counted: int) -> None:
     with store.begin() as conn:

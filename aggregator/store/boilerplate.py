@@ -29,7 +29,9 @@ _COUNTS = (
 )
 # Those that came last are enough to tell: ten different ones are asked for at most.
 _HOLDERS = select(_paragraphs.c.item_id).where(*_HELD).distinct().order_by(_paragraphs.c.item_id.desc()).limit(50)
-_CONSIST = select(_paragraphs.c.item_id, _paragraphs.c.hash).where(_paragraphs.c.item_id.in_(_HOLDERS))
+_CONSIST = select(_paragraphs.c.item_id, _paragraphs.c.hash, _paragraphs.c.edge).where(
+    _paragraphs.c.item_id.in_(_HOLDERS)
+)
 _KNOWN = select(_boilerplate.c.hash).where(
     _boilerplate.c.source_id == bindparam("source"), _boilerplate.c.hash.in_(bindparam("hashes", expanding=True))
 )
@@ -87,6 +89,7 @@ def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime)
     if not draft.paragraphs or draft.state not in model.SETTLED:
         return
     # Sorted, so that two writers that meet wait for each other in one direction only.
+    edges = boilerplate.edges(draft.paragraphs)
     rows = [
         {
             "item_id": item.id,
@@ -94,6 +97,7 @@ def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime)
             "source_id": item.source_id,
             "at": now,
             "cut": paragraph in item.learned,
+            "edge": paragraph in edges,
         }
         for paragraph in sorted(draft.paragraphs)
     ]
@@ -106,9 +110,9 @@ def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime)
         fresh = [paragraph for paragraph in fresh if paragraph not in known]
     counts = _counts(conn, item.source_id, fresh, boilerplate.least(0))
     if counts:
-        least = boilerplate.least(articles(conn, item.source_id))
-        often = [paragraph for paragraph, count in counts.items() if count >= least]
-        _learn(conn, item.source_id, often, least, draft.paragraphs, now)
+        many = articles(conn, item.source_id)
+        often = {paragraph: count for paragraph, count in counts.items() if count >= boilerplate.least(many)}
+        _learn(conn, item.source_id, often, many, draft.paragraphs, now)
 
 
 def articles(conn: Connection, source_id: int) -> int:
@@ -118,20 +122,29 @@ def articles(conn: Connection, source_id: int) -> int:
 
 
 def _learn(
-    conn: Connection, source_id: int, often: Sequence[int], least: int, texts: Mapping[int, str], now: datetime
+    conn: Connection, source_id: int, often: Mapping[int, int], many: int, texts: Mapping[int, str], now: datetime
 ) -> None:
-    """Learn those of these paragraphs that so many different articles have. What is learned may show that articles are different which
-    shared it: what else these have is looked at again."""
+    """Learn those of these paragraphs, given with how often they are held, that enough different of so `many` articles have. What is
+    learned may show that articles are different which shared it: what else these have is looked at again."""
     known = set(learned(conn, [source_id]).get(source_id, ()))
+    least = boilerplate.least(many)
     while often:
         consist: dict[int, set[int]] = {}
-        for item_id, paragraph in conn.execute(_CONSIST, {"source": source_id, "hashes": often}):
+        outer = set[tuple[int, int]]()
+        for item_id, paragraph, edge in conn.execute(_CONSIST, {"source": source_id, "hashes": list(often)}):
             consist.setdefault(item_id, set()).add(paragraph)
+            if edge:
+                outer.add((item_id, paragraph))
         rows = {}
         for paragraph in sorted(often):
             holders = {item: held for item, held in consist.items() if paragraph in held}
             items = boilerplate.different(holders, known)
-            if items >= least and (text := texts.get(paragraph) or _text(conn, holders, paragraph)):
+            if items < least or not (text := texts.get(paragraph) or _text(conn, holders, paragraph)):
+                continue
+            if boilerplate.may_be_background(text) and often[paragraph] < boilerplate.large(many):
+                at_edge = {item: held for item, held in holders.items() if (item, paragraph) in outer}
+                items = boilerplate.different(at_edge, known)
+            if items >= least:
                 told = {"hash": paragraph, "text": text, "items": items, "learned_at": now}
                 rows[paragraph] = {"source_id": source_id, **told}
         if not rows:
@@ -139,7 +152,7 @@ def _learn(
         tables.add(conn, _boilerplate, list(rows.values()), anew=True)
         known |= rows.keys()
         beside = set().union(*(held for held in consist.values() if not held.isdisjoint(rows))) - known
-        often = list(_counts(conn, source_id, list(beside), least))
+        often = _counts(conn, source_id, list(beside), least)
 
 
 def _counts(conn: Connection, source_id: int, hashes: Sequence[int], least: int) -> Mapping[int, int]:

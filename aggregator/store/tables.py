@@ -351,6 +351,7 @@ paragraphs = Table(
     _reference("sources.id", name="source_id"),
     Column("at", UTCTime, nullable=False),
     Column("cut", Boolean, nullable=False, server_default=false()),
+    Column("edge", Boolean, nullable=False, server_default=false()),
     Index(None, "source_id", "hash"),
 )
 
