@@ -35,6 +35,10 @@ _EVIDENCE = ("content-type", "content-language", "date", "etag", "last-modified"
 # While our own network is down, pages wait this long before they are looked at again.
 _NETWORK_PAUSE = timedelta(minutes=15)
 
+# Why the page at the address of an entry is none of its own.
+_FRONT = "the feed gives the front page of a site for its address"
+_SHARED = "the feed gives other entries the same address"
+
 # What keeps a page waiting without a fault of its own.
 _WAITS = {
     "retry_after": "the host asked for it (Retry-After)",
@@ -126,7 +130,7 @@ class Harvester:
         if not item.url:
             return _Plan(page=False, why_not="the feed gives no address for this entry")
         if item.shares_address:
-            return _Plan(page=False, why_not="the feed gives other entries the same address")
+            return _Plan(page=False, why_not=_FRONT if identity.is_front_page(identity.url_key(item.url)) else _SHARED)
         if mode == "never":
             return _Plan(page=False, why_not="full_text is 'never' for this source")
         return _Plan(page=mode == "always" or not text.is_whole(item.content, item.summary))

@@ -504,6 +504,21 @@ async def test_entries_that_share_an_address_keep_the_texts_of_their_feed(bench:
     assert [one.path for one in bench.server.requests if one.path == "/alerts"] == []
 
 
+async def test_an_entry_that_leads_to_the_front_page_says_so_though_no_other_does(bench: Bench) -> None:
+    url = bench.server.serve("/", PAGE.encode(), content_type="text/html")
+    told = f"<description>{'The river rises and rises. ' * 12}</description>"
+    bench.server.serve("/one.xml", _rss(_entry(1, url, more=told)))
+
+    await bench.round()
+
+    (item,) = bench.rows("SELECT * FROM items")
+    assert (item["state"], item["state_reason"]) == (
+        "feed_only",
+        "the feed gives the front page of a site for its address; the feed's own text is kept",
+    )
+    assert [one.path for one in bench.server.requests if one.path == "/"] == []
+
+
 async def test_an_entry_with_nothing_but_a_title_says_why_its_page_is_not_read(bench: Bench) -> None:
     bench.server.serve("/one.xml", _rss(_entry(1, bench.server.url("/a"))))
 

@@ -201,7 +201,7 @@ def keyed(entries: Sequence[model.Entry], source_id: int, beside: Iterable[model
     for shared, face, entry in zip(keys, own, entries, strict=True):
         unique = guids[face.guid] == 1 and entry.guid is not None
         believed = entry.guid if trusted and unique else None
-        front, nameable = _front_page(shared), unique or bool(entry.title)
+        front, nameable = is_front_page(shared), unique or bool(entry.title)
         named = not shared or ((face.key in several or front) and nameable)
         name = ""
         if named or (believed is None and nameable):
@@ -234,11 +234,12 @@ def _own_key(url: str, entry: model.Entry, source_id: int, *, unique: bool, alon
 
 
 def shares_address(key: str) -> bool:
-    """Whether a key is that of an entry whose address is another's too."""
+    """Whether a key is that of an entry whose address is another's too, or a front page: the page there is none of its own."""
     return _SHARED.search(key) is not None
 
 
-def _front_page(key: str) -> bool:
+def is_front_page(key: str) -> bool:
+    """Whether the address of this key is the front page of its site."""
     return not any(mark in key for mark in "/?#") and not key.startswith("sha256:")
 
 

@@ -15,7 +15,8 @@ class Item:
     of the paragraphs that its source is known for.
 
     `fate` is what has become of a page that was read before, as long as it has not returned; `moved_to` where it has moved for good;
-    `page_title` what it called the article. `shares_address`: its address is that of other entries too, so that its page is none of its own.
+    `page_title` what it called the article. `shares_address`: its address is that of other entries too, or a front page, so that the page
+    there is none of its own.
     """
 
     id: int
