@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
-from aggregator import errors, markup, model, terminal, worddiff
+from aggregator import errors, fate, markup, model, terminal, worddiff
 from aggregator.feed import identity
 from aggregator.store import journeys
 from aggregator.terminal import DEFAULT, ConfigFile, Json, Reference, out
@@ -196,7 +196,9 @@ def _steps(found: Mapping[str, Any]) -> list[Step]:
     steps = [Step(name="discovered", said=tuple(_discovered(found))), Step(name="polled", said=tuple(_polled(found)))]
     waiting = item["state"] == model.ItemState.PENDING
     read = item["state"] in model.SETTLED
-    steps.append(Step(name="visited", said=tuple(_visited(found)), well=None if waiting else read))
+    missed = fate.in_vain(item["state_reason"]) is not None
+    well = None if waiting or (read and missed) else read
+    steps.append(Step(name="visited", said=tuple(_visited(found)), well=well))
     if item["extractor"]:
         by = "the feed's own text" if item["extractor"] == "feed" else item["extractor"]
         versions = f"; {found['versions']} versions: aggregator history {item['id']}" if found["versions"] else ""
@@ -285,7 +287,7 @@ def _clustered(found: Mapping[str, Any]) -> Iterator[str]:
 def _verdict(item: Mapping[str, Any]) -> str:
     state, reason = item["state"], item["state_reason"]
     if state == model.ItemState.OK:
-        return "it went all the way"
+        return "; ".join(filter(None, ("it went all the way", fate.in_vain(reason))))
     if state == model.ItemState.PENDING:
         when = f"{terminal.when(item['next_visit_at'])} UTC" if item["next_visit_at"] else "the present visit"
         return f"it waits for its page, until {when}"

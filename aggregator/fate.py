@@ -1,5 +1,6 @@
-"""What became of a page that was read before: vanished, moved, behind a paywall, returned. Pure."""
+"""What became of a page that was read before: vanished, moved, behind a paywall, returned; or that the last look was in vain. Pure."""
 
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from aggregator import errors, model
@@ -9,6 +10,10 @@ from aggregator.feed import identity
 _AT_ONCE = frozenset({"gone", "http_410"})
 _GONE = _AT_ONCE | {"http_404", "http_451", "front_page"}
 _PAID = frozenset({"http_402"})
+
+# Behind whatever else `items.state_reason` says, as long as the last look was in vain.
+_MISSED = "the last revisit at "
+_READ = "the text stays as it was read on "
 
 
 def front_page(item: model.Item, response: model.Response) -> errors.FetchError | None:
@@ -62,8 +67,42 @@ def said(item: model.Item, fate: model.Fate | None) -> str | None:
     kind = fate.kind if fate else item.fate
     if kind in (model.FateKind.VANISHED, model.FateKind.PAYWALLED):
         if fate is None:
-            return item.state_reason
+            return before(item)
         became = "its page has vanished" if kind == model.FateKind.VANISHED else "its page is behind a paywall now"
         return f"{became}: {fate.detail}; the text of an earlier visit is kept"
     to = fate.detail if fate and fate.kind == model.FateKind.MOVED else item.moved_to
     return f"its page has moved for good to {to}" if to else None
+
+
+def missed(item: model.Item, what: str, due: model.Due | None, now: datetime) -> str:
+    """For `items.state_reason`: that the revisit of an item's page was in vain and `what` it did, behind what stands there already."""
+    again = f"asked again at {_clock(due.at)}" if due else "no further visit is planned"
+    # The first of several in vain knows when the page was read.
+    on = (in_vain(item.state_reason) or "").partition(_READ)[2] or (_clock(item.visited_at) if item.visited_at else "")
+    kept = f"{_READ}{on}" if on else "the text of an earlier visit is kept"
+    return _joined(before(item), f"{_MISSED}{_clock(now)} {what}; {again}; {kept}")
+
+
+def before(item: model.Item) -> str | None:
+    """What `items.state_reason` says but for a last look in vain."""
+    return (item.state_reason or "").partition(_MISSED)[0].removesuffix("; ") or None
+
+
+def still(item: model.Item, reason: str | None) -> str | None:
+    """A new reason, with the last look in vain that the old one told of: for what is not another look."""
+    miss = in_vain(item.state_reason)
+    return _joined(reason, miss) if miss else reason
+
+
+def in_vain(reason: str | None) -> str | None:
+    """What a `state_reason` tells of a last look in vain."""
+    _, begins, told = (reason or "").partition(_MISSED)
+    return begins + told or None
+
+
+def _joined(*parts: str | None) -> str:
+    return "; ".join(filter(None, parts))
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -225,7 +225,7 @@ class Harvester:
                 return _missed(item, found.error, now, after)
             return _failed(item, found.error, found.draft, now)
         if found.draft is None:
-            return _read(item, found, (item.state, item.state_reason), now, after)
+            return _read(item, found, (item.state, fate.before(item)), now, after)
         if plan.why_not and found.draft.word_count:
             said = f"{plan.why_not}; the feed's own text is kept"
             return _read(item, found, (model.ItemState.FEED_ONLY, said), now, ())
@@ -357,33 +357,39 @@ def _missed(
     attempts = item.attempts + 1
     due = cadence.next_try(error.code, attempts=attempts, item_id=item.id, now=now, retry_after=retry_after)
     became = fate.of_failure(item, error, given_up=due is None)
-    return _kept(item, became, due, attempts, now, after)
+    return _kept(item, became, str(error), due, now, after)
 
 
 def _walled(item: model.Item, made: model.Draft, now: datetime, after: tuple[timedelta, ...]) -> model.Visit:
     """A wall that went up later does not take away the text we have."""
     attempts = item.attempts + 1
     due = cadence.next_try(made.failure, attempts=attempts, item_id=item.id, now=now) if made.failure else None
-    return _kept(item, fate.of_wall(item, made, given_up=due is None), due, attempts, now, after)
+    became = fate.of_wall(item, made, given_up=due is None)
+    return _kept(item, became, made.reason or "there is no article", due, now, after)
 
 
 def _kept(
     item: model.Item,
     became: model.Fate | None,
+    why: str,
     due: model.Due | None,
-    attempts: int,
     now: datetime,
     after: tuple[timedelta, ...],
 ) -> model.Visit:
-    reason = fate.said(item, became) if became else item.state_reason
+    attempts = item.attempts + 1
     if due is None:
         due, attempts = cadence.revisit(item, now=now, after=after), 0
+    # What is known to have happened to the page explains why it is not there.
+    known = became or item.fate
+    reason = fate.said(item, became) if known else fate.missed(item, f"failed: {why}", due, now)
     return model.Visit(item=item, at=now, state=item.state, reason=reason, attempts=attempts, due=due, fate=became)
 
 
 def _postponed(item: model.Item, due: model.Due, said: str, made: model.Draft | None, now: datetime) -> model.Visit:
     """Nothing was tried, so nothing failed."""
-    reason = item.state_reason if item.state in model.SETTLED else f"postponed to {due.at:%Y-%m-%d %H:%M} UTC: {said}"
+    reason = f"postponed to {due.at:%Y-%m-%d %H:%M} UTC: {said}"
+    if item.state in model.SETTLED:
+        reason = fate.missed(item, f"was put off: {said}", due, now)
     return model.Visit(
         item=item,
         at=now,
@@ -398,7 +404,8 @@ def _postponed(item: model.Item, due: model.Due, said: str, made: model.Draft | 
 def _forbidden(item: model.Item, error: errors.AggregatorError, made: model.Draft | None, now: datetime) -> model.Visit:
     """robots.txt says no: the feed's own text is all there will be, until the feed shows a change."""
     if item.state in model.SETTLED and made is None:
-        return model.Visit(item=item, at=now, state=item.state, reason=item.state_reason, attempts=item.attempts)
+        reason = fate.missed(item, f"failed: {error}", None, now)
+        return model.Visit(item=item, at=now, state=item.state, reason=reason, attempts=item.attempts)
     words = made.word_count if made else (1 if item.text else 0)
     state = model.ItemState.FEED_ONLY if words else model.ItemState.BLOCKED
     reason = f"{error}; the feed's own text is kept" if words else str(error)

@@ -133,7 +133,7 @@ class Reextractor:
             item=item,
             at=now,
             state=made.state,
-            reason=reason,
+            reason=fate.still(item, reason),
             attempts=item.attempts,
             draft=made,
             reread=True,

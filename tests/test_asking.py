@@ -171,6 +171,20 @@ def test_where_it_stopped_is_said_with_the_reason(store: db.Store, config_file: 
     assert "clustered" not in shown
 
 
+def test_a_revisit_in_vain_is_told_before_it_is_confirmed(store: db.Store, config_file: Path) -> None:
+    _item(store)
+    said = "the last revisit at 2025-09-19 06:00 UTC failed: HTTP 404 Not Found; asked again at 2025-09-19 07:00 UTC; the text stays"
+    with store.begin() as conn:
+        conn.execute(update(tables.items).values(state_reason=said, attempts=1))
+
+    told = _json("why", URL, config_file=config_file)
+
+    assert told["verdict"] == f"it went all the way; {said}"
+    (visited,) = (step for step in told["steps"] if step["step"] == "visited")
+    assert visited["well"] is None
+    assert f"1 in a row in vain: ok – {said}" in visited["said"][0]
+
+
 def test_what_waits_says_until_when(store: db.Store, config_file: Path) -> None:
     with store.begin() as conn:
         (source,) = make.add_sources(conn, 1)

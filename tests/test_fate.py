@@ -1,5 +1,6 @@
 """What becomes of pages after they were read."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -99,6 +100,27 @@ def test_the_reason_says_what_became_of_the_page_as_long_as_it_holds() -> None:
     assert fate.said(_item(fate="vanished", state_reason=said), None) == said
     assert fate.said(_item(fate="vanished", state_reason=said), returned) is None
     assert fate.said(_item(moved_to="https://b.example/"), None) == "its page has moved for good to https://b.example/"
+
+
+def test_a_look_in_vain_is_told_behind_what_is_known_and_knows_when_the_page_was_read() -> None:
+    due, later = model.Due(at=make.NOW + timedelta(hours=1), reason="try 2 of 2"), make.NOW + timedelta(hours=1)
+    moved = _item(state_reason="its page shows 2 versions in turn", visited_at=make.NOW - timedelta(days=1))
+
+    first = fate.missed(moved, "failed: HTTP 404", due, make.NOW)
+    second = fate.missed(replace(moved, state_reason=first, visited_at=make.NOW), "was put off: it asked", None, later)
+
+    assert first == (
+        "its page shows 2 versions in turn; the last revisit at 2025-09-19 00:00 UTC failed: HTTP 404; "
+        "asked again at 2025-09-19 01:00 UTC; the text stays as it was read on 2025-09-18 00:00 UTC"
+    )
+    assert second == (
+        "its page shows 2 versions in turn; the last revisit at 2025-09-19 01:00 UTC was put off: it asked; "
+        "no further visit is planned; the text stays as it was read on 2025-09-18 00:00 UTC"
+    )
+    assert fate.before(replace(moved, state_reason=second)) == "its page shows 2 versions in turn"
+    assert fate.missed(_item(), "failed", None, later).endswith("; the text of an earlier visit is kept")
+    assert fate.still(replace(moved, state_reason=second), None) == fate.in_vain(second)
+    assert fate.still(_item(state_reason="said"), "anew") == "anew"
 
 
 @pytest.mark.parametrize(

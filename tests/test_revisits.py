@@ -1,5 +1,6 @@
 """Revisits over a real server, real workers and both databases: what is a change of a page, and what is none."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -161,11 +162,33 @@ async def test_a_404_is_looked_at_again_before_it_is_told(article: Revisited) ->
     article.serve(status="404 Not Found")
 
     await article.again()
-    once = article.told()
+    once, said = article.told(), article.item()["state_reason"]
     await article.again()
 
     assert once == []
+    assert "failed: HTTP 404 Not Found; asked again at " in said
+    assert re.search(r"; the text stays as it was read on \d{4}-\d\d-\d\d \d\d:\d\d UTC\Z", said)
     assert [kind for kind, _ in article.told()] == ["vanished"]
+    assert "the last revisit" not in article.item()["state_reason"]
+
+
+@pytest.mark.parametrize("validated", [True, False])
+async def test_a_revisit_in_vain_is_told_until_the_page_is_read_again(article: Revisited, validated: bool) -> None:
+    tag = {"etag": '"a"'} if validated else {}
+    await article.begin()
+    article.serve(_page("It was edited.", *PARAGRAPHS), **tag)
+    await article.again()
+    article.serve(status="503 Service Unavailable")
+    await article.again()
+    assert "failed: HTTP 503" in article.item()["state_reason"]
+
+    article.serve(
+        **({"status": "304 Not Modified"} | tag if validated else {}),
+        body=b"" if validated else _page("It was edited.", *PARAGRAPHS),
+    )
+    await article.again()
+
+    assert (article.item()["state_reason"], article.item()["attempts"]) == (None, 0)
 
 
 async def test_what_has_vanished_is_looked_at_again_and_may_return(article: Revisited) -> None:
@@ -240,7 +263,8 @@ async def test_a_server_in_trouble_tells_nothing_of_the_page(article: Revisited)
     await article.again()
 
     assert article.told() == []
-    assert article.item()["state_reason"] is None
+    assert article.item()["state_reason"].startswith("the last revisit at ")
+    assert "failed: HTTP 503 Service Unavailable; asked again at " in article.item()["state_reason"]
     assert article.item()["attempts"] == 1
 
 

@@ -26,6 +26,7 @@ class Item:
     source: str
     state: str
     first_seen_at: datetime
+    visited_at: datetime | None = None
     lease_owner: str | None = None
     state_reason: str | None = None
     summary: str = ""

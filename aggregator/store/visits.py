@@ -128,8 +128,8 @@ def item(
     """A row of items with the name of its source."""
     became = became or changes.Standing()
     same = (
-        "id url title source_id source state state_reason first_seen_at lease_owner summary content language image published_at date_source attempts "
-        "text text_hash whole_hash extractor cluster_id boilerplate html page_title"
+        "id url title source_id source state state_reason first_seen_at visited_at lease_owner summary content language image "
+        "published_at date_source attempts text text_hash whole_hash extractor cluster_id boilerplate html page_title"
     ).split()
     return model.Item(
         **{key: row[key] for key in same},
