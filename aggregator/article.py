@@ -8,33 +8,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from urllib.parse import urljoin
 
-import charset_normalizer
 from cssselect import SelectorError
 from lxml import etree, html
 
-from aggregator import announced, claims, errors, gate, haste, languages, markup, mending, model, rendition
+from aggregator import announced, charsets, claims, errors, gate, haste, languages, markup, mending, model, rendition
 
 _ENGINE = f"trafilatura {version('trafilatura')}"
 EXTRACTOR = f"{_ENGINE} precision, mended"
 # What a page may be asked for besides, which costs as much as the text does where it is not told plainly.
 METADATA = frozenset({"authors", "date"})
 _NOTHING = "no article text was found on the page"
-
-# ---------------------------------------------------------------------------------------------------------- characters
-
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-# Codecs of Python that are no character sets of pages; UTF-16 and UTF-32 show in the first bytes or are not meant.
-_NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf-7"})
-# Labels that mean the larger set which contains them (encoding.spec.whatwg.org, "names and labels").
-_SUPERSETS = {
-    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "iso8859-11": "cp874", "tis-620": "cp874", "gb2312": "gb18030",
-    "gbk": "gb18030", "big5": "big5hkscs", "euc_kr": "cp949", "shift_jis": "cp932",
-}  # fmt: skip
-_TOLD_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
-_META_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""", re.IGNORECASE)
-_XML_CHARSET = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9_:.-]{2,40})""")
-# Of a page in a wrong character set every tenth character would be a hole; a cut or pasted byte makes one or two.
-_MOST_HOLES = 0.005
 
 # ---------------------------------------------------------------------------------------------------------- other types
 
@@ -96,7 +79,7 @@ def read(
     Raises ExtractError with the state that the page leads to.
     """
     _refuse_other_types(page, content_type)
-    source = _OVERLADEN.sub(_unladen, decode(page, content_type))
+    source = _OVERLADEN.sub(_unladen, charsets.decode(page, content_type, feed.language if feed else None))
     tree = _parsed(source)
     told = claims.read(tree)
     _strip(tree)
@@ -159,44 +142,6 @@ def _unreadable(exc: Exception) -> errors.ExtractError:
     if isinstance(exc, MemoryError):
         raise exc
     return errors.ExtractError(f"the page could not be read ({type(exc).__name__})", state="failed")
-
-
-# ---------------------------------------------------------------------------------------------------------- characters
-
-
-def decode(page: bytes, content_type: str | None) -> str:
-    """The page as text: by its byte order mark, as UTF-8 if it is, as declared, or by looking at it. Never fails."""
-    for mark, codec in _BOMS:
-        if page.startswith(mark):
-            return page[len(mark) :].decode(codec, "replace")
-    declared = list(_declared(page, content_type))
-    # What is whole UTF-8 is UTF-8, whatever is said of it; but ISO-2022 is written in ASCII.
-    for codec in [*(one for one in declared if one.startswith("iso2022")), "utf-8", *declared]:
-        try:
-            return page.decode(codec)
-        except UnicodeError:
-            continue
-    for codec in [*declared, "utf-8"]:
-        text = page.decode(codec, "replace")
-        if text.count("\ufffd") <= max(3, _MOST_HOLES * len(text)):
-            return text
-    best = charset_normalizer.from_bytes(page[:100_000]).best()
-    return page.decode(best.encoding if best else "cp1252", "replace")
-
-
-def _declared(page: bytes, content_type: str | None) -> Iterator[str]:
-    """Python's names of the character sets that the answer and the page name."""
-    told = _TOLD_CHARSET.search(content_type or "")
-    inside = [pattern.search(page[:4096]) for pattern in (_META_CHARSET, _XML_CHARSET)]
-    for name in [told and told[1], *(found and found[1].decode("ascii") for found in inside)]:
-        try:
-            codec = codecs.lookup((name or "").lower().removeprefix("x-"))
-        except LookupError:
-            continue
-        # `_is_text_encoding` is how Python itself tells character sets from base64 and the like.
-        usable = codec.name not in _NO_CHARSETS and not codec.name.startswith(("utf-16", "utf-32"))
-        if usable and getattr(codec, "_is_text_encoding", False):
-            yield _SUPERSETS.get(codec.name, codec.name)
 
 
 # ---------------------------------------------------------------------------------------------------------- refusals

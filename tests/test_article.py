@@ -9,7 +9,7 @@ import trafilatura
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator import article, errors, markup, model
+from aggregator import article, charsets, errors, markup, model
 from aggregator.feed import text as feed_text
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -116,7 +116,7 @@ def test_an_article_about_walls_is_no_wall() -> None:
     ],
 )
 def test_a_page_is_decoded_as_it_says_or_as_it_looks(encoded: bytes, content_type: str) -> None:
-    assert "Zürich über alles" in article.decode(encoded, content_type)
+    assert "Zürich über alles" in charsets.decode(encoded, content_type)
 
 
 def test_the_feeds_own_text_is_the_longer_of_its_two() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import trafilatura
 
-from aggregator import article, errors
+from aggregator import article, charsets, errors
 
 FLOORS: dict[str, Any] = json.loads((Path(__file__).parent / "floors.json").read_text())["extraction"]
 RUN = 4
@@ -65,7 +65,7 @@ def results(shared: Path) -> Sequence[Result]:
 
 def _result(page: dict[str, Any], file: str) -> Result:
     body = gzip.decompress(Path(file).read_bytes())
-    own = trafilatura.bare_extraction(trafilatura.load_html(article.decode(body, None)), include_comments=False)
+    own = trafilatura.bare_extraction(trafilatura.load_html(charsets.decode(body, None)), include_comments=False)
     theirs = str(getattr(own, "text", None) or "")
     address = page["url"] if str(page["url"]).startswith("http") else None
     try:
