@@ -41,6 +41,6 @@ def advice(move: model.Move, *, taken_by: str | None, sightings: int) -> str | N
     if taken_by is not None:
         return f"has moved for good to {move.to}, which is polled already as {taken_by!r}: remove one of the two"
     return (
-        f"has moved for good to {move.to} (seen {move.sightings} times since {move.since:%Y-%m-%d %H:%M} UTC); "
+        f"has moved for good to {move.to} (seen {move.seen} since {move.since:%Y-%m-%d %H:%M} UTC); "
         f"adopted after {sightings} sightings, or change its url"
     )

@@ -75,5 +75,7 @@ def test_the_operator_is_told_what_is_going_on() -> None:
         waiting
         == f"has moved for good to {THERE} (seen 2 times since 2025-09-19 00:00 UTC); adopted after 5 sightings, or change its url"
     )
+    once = moving.advice(replace(move, sightings=1), taken_by=None, sightings=5)
+    assert once is not None and "(seen once since 2025-09-19 00:00 UTC)" in once
     assert taken == f"has moved for good to {THERE}, which is polled already as 'Another': remove one of the two"
     assert moving.advice(model.Move(), taken_by=None, sightings=5) is None

@@ -286,6 +286,11 @@ class Move:
     sightings: int = 0
     adopt: bool = False
 
+    @property
+    def seen(self) -> str:
+        """How often, in words."""
+        return "once" if self.sightings == 1 else f"{self.sightings} times"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:

@@ -432,7 +432,9 @@ def clamp(conn: Connection, now: datetime, *, within: timedelta) -> int:
 
 def tell_moved(conn: Connection, source: model.Source, move: model.Move, now: datetime) -> None:
     """Note in `changes` that a permanent redirect was adopted."""
-    detail = f"{source.feed_url} has moved for good to {move.to}: seen {move.sightings} times since {move.since:%Y-%m-%d %H:%M} UTC"
+    detail = (
+        f"{source.feed_url} has moved for good to {move.to}: seen {move.seen} since {move.since:%Y-%m-%d %H:%M} UTC"
+    )
     changes.tell_of_source(conn, "moved", source.id, now, detail)
 
 
