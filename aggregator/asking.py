@@ -1,7 +1,7 @@
-"""What became of an article, on the terminal: `history` shows its versions with what changed, `why` every step from feed to cluster."""
+"""Articles on the terminal: `search` finds them, `history` shows their versions with what changed, `why` every step from feed to cluster."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from aggregator import errors, fate, markup, model, terminal, worddiff
 from aggregator.feed import identity
-from aggregator.store import journeys
+from aggregator.store import journeys, search
 from aggregator.terminal import DEFAULT, ConfigFile, Json, Reference, out
 
 # So many words around a change are shown; what lies between is left out.
@@ -21,6 +21,37 @@ _STYLES = {worddiff.ADDED: "green", worddiff.REMOVED: "red strike"}
 _BRACKETS = {worddiff.ADDED: ("{+", "+}"), worddiff.REMOVED: ("[-", "-]")}
 # What the log of changes tells of an item and no version does.
 _HAPPENED = ("address", "vanished", "moved", "paywalled", "returned")
+
+
+def search_for(
+    words: Annotated[list[str], typer.Argument(help='All must occur; "a phrase", this or that, -without.')],
+    config_file: ConfigFile = DEFAULT,
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--source", metavar="NAME", help="Only what was seen in this one; may be repeated."),
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what was published on this day or later.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Search titles, summaries and texts."""
+    begins = terminal.from_day(since)
+    with terminal.reading(config_file) as store, store.read() as conn:
+        hits = search.search(conn, " ".join(words), limit=limit, sources=source or (), since=begins)
+    if as_json:
+        terminal.as_json([asdict(hit) for hit in hits])
+        return
+    if not hits:
+        out.print("nothing has all of these words", highlight=False)
+        return
+    table = terminal.table("id>", "published", "source", "title", "where")
+    for hit in hits:
+        table.add_row(
+            str(hit.id), terminal.when(hit.published_at), escape(hit.source), escape(hit.title), escape(hit.excerpt)
+        )
+    out.print(table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -30,7 +30,7 @@ from aggregator import (
     terminal,
     walking,
 )
-from aggregator.store import db, health, items, search, trail
+from aggregator.store import db, health, items, trail
 from aggregator.terminal import DEFAULT, SOME_FAILED, STOPPED, WRONG, ConfigFile, Json, err, out
 
 cli = typer.Typer(
@@ -53,6 +53,7 @@ cli.add_typer(db_commands, name="db")
 cli.add_typer(config_commands, name="config")
 cli.add_typer(sourcing.commands, name="sources")
 cli.add_typer(evidence.export_commands, name="export")
+cli.command("search")(asking.search_for)
 cli.command()(asking.history)
 cli.command()(asking.why)
 cli.command()(comparing.diff)
@@ -380,30 +381,6 @@ def _why(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"gap: {row['gap']}"
 
 
-@cli.command("search")
-def search_command(
-    words: Annotated[list[str], typer.Argument(help='All must occur; "a phrase", this or that, -without.')],
-    config_file: ConfigFile = DEFAULT,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 20,
-    as_json: Json = False,
-) -> None:
-    """Search titles, summaries and texts."""
-    with terminal.reading(config_file) as store, store.read() as conn:
-        hits = search.search(conn, " ".join(words), limit=limit)
-    if as_json:
-        terminal.as_json([asdict(hit) for hit in hits])
-        return
-    if not hits:
-        out.print("nothing has all of these words", highlight=False)
-        return
-    table = terminal.table("id>", "published", "source", "title", "where")
-    for hit in hits:
-        table.add_row(
-            str(hit.id), terminal.when(hit.published_at), escape(hit.source), escape(hit.title), escape(hit.excerpt)
-        )
-    out.print(table)
-
-
 @cli.command()
 def show(
     item: Annotated[
@@ -484,13 +461,17 @@ def db_check(
     full: Annotated[
         bool, typer.Option("--full", help="Read and verify every page and index of a SQLite file.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Check that the database can be read, has the right schema and is not damaged; exit code 2 if not."""
     store = terminal.existing(terminal.settings(config_file))
     problems = store.check(full=full)
     store.close()
-    for problem in problems:
+    if as_json:
+        terminal.as_json({"database": str(store), "well": not problems, "problems": problems})
+    for problem in () if as_json else problems:
         err.print(escape(problem), style="red", highlight=False, soft_wrap=True)
     if problems:
         raise typer.Exit(WRONG)
-    out.print(f"database {store} is well", style="green", highlight=False, soft_wrap=True)
+    if not as_json:
+        out.print(f"database {store} is well", style="green", highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 from sqlalchemy import insert, update
 from typer.testing import CliRunner
 
-from aggregator import asking, model, overlap, worddiff
+from aggregator import asking, errors, model, overlap, worddiff
 from aggregator.cli import cli
 from aggregator.store import changes, db, gaps, tables, visits
 from tests import make
@@ -48,6 +48,25 @@ def _revisit(store: db.Store, text: str, at: Any = make.NOW + DAY) -> None:
     with store.begin() as conn:
         (item,) = visits.claim_due(conn, now=at, limit=9, owner="me", lease=LEASE)
         visits.settle(conn, make.visit(item, make.draft(text), at=at))
+
+
+# ------------------------------------------------------------------------------------------------------------ search
+
+
+def test_a_search_may_be_of_one_source_and_since_a_day(store: db.Store, config_file: Path) -> None:
+    _item(store)
+    asked = ("search", "sea", "--source", "Source 1", "--since")
+
+    assert [hit["id"] for hit in _json(*asked, "2025-09-18", config_file=config_file)] == [1]
+    assert _json(*asked, "2025-09-19", config_file=config_file) == []
+    with pytest.raises(errors.NotFoundError):
+        _run("search", "sea", "--source", "None", config_file=config_file)
+
+
+def test_the_check_of_a_database_has_its_json(store: db.Store, config_file: Path) -> None:
+    told = _json("db", "check", config_file=config_file)
+
+    assert (told["well"], told["problems"]) == (True, [])
 
 
 # ----------------------------------------------------------------------------------------------------------- history

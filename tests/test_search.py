@@ -1,10 +1,14 @@
 """Full-text search on both databases."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from aggregator import errors
 from aggregator.store import db, search, tables
 from tests import make
 
@@ -45,6 +49,26 @@ def test_the_notation_of_web_search_works_on_both(filled: db.Store, words: str, 
         titles = {"Football"}
 
     assert set(_found(filled, words)) == titles
+
+
+def test_what_is_found_can_be_of_some_sources_and_since_a_day(filled: db.Store) -> None:
+    with filled.begin() as conn:
+        other = make.add_sources(conn, 2)[-1]
+        make.poll(conn, other, [make.entry(2, title="Rain in Spain", summary="Floods follow carbon dioxide")])
+
+    def found(**limits: Any) -> set[str]:
+        with filled.read() as conn:
+            return {hit.title for hit in search.search(conn, "carbon", **limits)}
+
+    # The second of them was seen in both.
+    assert found(sources=["Source 1"]) == {"Carbon markets grow", "Rain in Spain"}
+    assert found(sources=["Source 2"]) == {"Rain in Spain"}
+    assert found(sources=["Source 1", "Source 2"]) == {"Carbon markets grow", "Rain in Spain"}
+    assert found(since=datetime(2025, 9, 18, 2, tzinfo=UTC)) == {"Rain in Spain"}
+    assert found(since=datetime(2025, 9, 18, 2, tzinfo=UTC), sources=["Source 2"]) == {"Rain in Spain"}
+    assert found(since=datetime(2025, 9, 20, tzinfo=UTC)) == set()
+    with pytest.raises(errors.NotFoundError, match="no source is called 'Another'"):
+        found(sources=["Source 1", "Another"])
 
 
 def test_a_title_weighs_more(filled: db.Store) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator import errors, model
+from aggregator import model
 from aggregator.store import tables
 
 _pages, _items, _sources = tables.pages, tables.items, tables.sources
@@ -59,9 +59,7 @@ def chosen(choice: Choice) -> list[ColumnElement[bool] | TextClause]:
 
 def check(conn: Connection, choice: Choice) -> None:
     """Raises StoreError where the database does not understand what was chosen, NotFoundError for a source that it never had."""
-    known = set(conn.execute(select(tables.sources.c.name).where(tables.sources.c.name.in_(choice.sources))).scalars())
-    if unknown := [name for name in choice.sources if name not in known]:
-        raise errors.NotFoundError(f"no source is called {unknown[0]!r}")
+    tables.known(conn, choice.sources)
     conn.execute(select(_items.c.id).where(*chosen(choice)).limit(1)).first()
 
 

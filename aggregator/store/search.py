@@ -37,20 +37,24 @@ _RANKED = {
 SELECT i.id, i.title, i.url, i.published_at, i.state, s.name AS source,
        snippet(items_fts, -1, '[', ']', ' … ', 16) AS excerpt
   FROM items_fts f JOIN items i ON i.id = f.rowid JOIN sources s ON s.id = i.source_id
- WHERE items_fts MATCH :query ORDER BY bm25(items_fts, 4.0, 2.0, 1.0), i.published_at DESC, i.id LIMIT :limit""",
+ WHERE items_fts MATCH :query{limits} ORDER BY bm25(items_fts, 4.0, 2.0, 1.0), i.published_at DESC, i.id LIMIT :limit""",
     # Ranking reads the texts again, so only the newest thousand matches are ranked.
     "postgresql": """
 SELECT i.id, i.title, i.url, i.published_at, i.state, s.name AS source,
        ts_headline('simple', left(i.summary || ' ' || coalesce(i.text, ''), 20000), q.query,
                    'StartSel=[, StopSel=], MaxWords=18, MinWords=8, MaxFragments=1') AS excerpt
   FROM (SELECT m.item_id, ts_rank(setweight(to_tsvector('simple', m.title), 'A') || m.document, websearch_to_tsquery('simple', :query)) AS score
-          FROM (SELECT item_id, title, document FROM item_search
-                 WHERE document @@ websearch_to_tsquery('simple', :query) ORDER BY published_at DESC LIMIT 1000) m
+          FROM (SELECT i.item_id, i.title, i.document FROM item_search i
+                 WHERE i.document @@ websearch_to_tsquery('simple', :query){limits} ORDER BY published_at DESC LIMIT 1000) m
          ORDER BY 2 DESC, 1 LIMIT :limit) r
   JOIN items i ON i.id = r.item_id JOIN sources s ON s.id = i.source_id
  CROSS JOIN (SELECT websearch_to_tsquery('simple', :query) AS query) q
  ORDER BY r.score DESC, i.published_at DESC, i.id""",
 }
+
+_ID = {"sqlite": "i.id", "postgresql": "i.item_id"}
+_SEEN = """ AND EXISTS (SELECT 1 FROM sightings g JOIN sources o ON o.id = g.source_id WHERE g.item_id = {id} AND o.name IN :sources)"""
+_SINCE = " AND i.published_at >= :since"
 
 _TERM = re.compile(r'(-?)"([^"]*)"?|(\S+)')
 
@@ -74,16 +78,27 @@ def create_index(conn: Connection) -> None:
         conn.exec_driver_sql(statement)
 
 
-def search(conn: Connection, words: str, *, limit: int = 20) -> Sequence[Hit]:
+def search(
+    conn: Connection, words: str, *, limit: int = 20, sources: Sequence[str] = (), since: datetime | None = None
+) -> Sequence[Hit]:
     """The best matches for `words`, in the notation of web search engines on both databases: all words must occur,
-    `"a phrase"`, `this or that`, `-without`."""
+    `"a phrase"`, `this or that`, `-without`. Only of what was seen in one of the `sources` and published `since` then, where they are
+    given. Raises NotFoundError for a source that there never was."""
+    tables.known(conn, sources)
     sqlite = conn.dialect.name == "sqlite"
     query = match_expression(words) if sqlite else words.replace("\x00", "")
     if not query.strip():
         return ()
-    statement = text(_RANKED[conn.dialect.name]).bindparams(bindparam("query"), bindparam("limit"))
-    typed = statement.columns(published_at=tables.items.c.published_at.type)
-    rows: Sequence[Any] = conn.execute(typed, {"query": query, "limit": limit}).mappings().all()
+    seen = _SEEN.format(id=_ID[conn.dialect.name]) if sources else ""
+    asked = text(_RANKED[conn.dialect.name].format(limits=seen + (_SINCE if since else "")))
+    given: dict[str, Any] = {"query": query, "limit": limit}
+    if sources:
+        asked, given = asked.bindparams(bindparam("sources", expanding=True)), given | {"sources": list(sources)}
+    if since:
+        asked = asked.bindparams(bindparam("since", type_=tables.items.c.published_at.type))
+        given |= {"since": since}
+    typed = asked.columns(published_at=tables.items.c.published_at.type)
+    rows: Sequence[Any] = conn.execute(typed, given).mappings().all()
     return tuple(Hit(**row) for row in rows)
 
 

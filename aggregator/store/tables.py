@@ -41,6 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from aggregator import errors
 from aggregator.store import moments
 
 T = TypeVar("T")
@@ -512,6 +513,13 @@ def _zoned(moment: datetime | None) -> str | None:
 def unclaimed(claimed: Table, now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Whether a row of a leased table is in nobody's hands."""
     return or_(claimed.c.lease_until.is_(None), claimed.c.lease_until <= now)
+
+
+def known(conn: Connection, names: Collection[str]) -> None:
+    """Raises NotFoundError for the name of a source that there never was."""
+    found = set(conn.execute(select(sources.c.name).where(sources.c.name.in_(names))).scalars()) if names else set()
+    if unknown := [name for name in names if name not in found]:
+        raise errors.NotFoundError(f"no source is called {unknown[0]!r}")
 
 
 def among(conn: Connection, values: ColumnElement[T], wanted: Collection[T]) -> ColumnElement[bool]:
