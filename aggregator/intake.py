@@ -101,7 +101,9 @@ class Intake:
         ]
         known.remember(conn, documents, ids)
         for one in documents:
-            if (gap := overlap.missed(one.source, one.feed, one.decision, one.at)) is not None:
+            doubtful = overlap.doubtful(one.source, one.feed, one.decision)
+            published = gaps.published(conn, doubtful) if doubtful else None
+            if (gap := overlap.missed(one.source, one.feed, one.decision, one.at, published)) is not None:
                 gaps.record(conn, one.source, gap, one.at, backfill=self._settings.poll.backfill_pages > 0)
 
     def older(

@@ -253,6 +253,12 @@ def _write(conn: Connection, walk: Backfill, values: Mapping[str, Any]) -> None:
 # ---------------------------------------------------------------------------------------------------------- what is known
 
 
+def published(conn: Connection, item_ids: Collection[int]) -> Mapping[int, datetime]:
+    """The dates of these items."""
+    rows = conn.execute(select(_items.c.id, _items.c.published_at).where(_items.c.id.in_(item_ids)))
+    return {row.id: row.published_at for row in rows}
+
+
 def known_since(conn: Connection, source_id: int, item_ids: Collection[int]) -> datetime | None:
     """When this source first showed one of these items."""
     first = select(func.min(_sightings.c.first_seen_at))
