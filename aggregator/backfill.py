@@ -359,7 +359,7 @@ def _lasting(error: errors.AggregatorError) -> bool:
 
 def _filled(conn: Connection, walk: gaps.Backfill, seen: Sequence[model.SeenItem], now: datetime) -> gaps.Backfill:
     """The walk, once what this source has shown before has filled the gaps after it."""
-    own = [one.item.id for one in seen if one.item.entry_hash is not None]
+    own = [one.item.id for one in seen if one.item.entry_hash is not None and one.item.id not in walk.kept]
     known_at = gaps.known_since(conn, walk.source.id, own) if own and walk.gaps else None
     return replace(walk, gaps=gaps.fill(conn, walk, known_at, now)) if known_at is not None else walk
 

@@ -26,11 +26,13 @@ _FAR = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missed:
-    """A gap since `from_at`, the last poll that went well: so many items by the source's rate, None where that is not known."""
+    """A gap since `from_at`, the last poll that went well: so many items by the source's rate, None where that is not known. The items
+    that are `kept` are on both sides of it."""
 
     from_at: datetime
     estimated: int | None
     reason: str
+    kept: tuple[int, ...] = ()
 
 
 def doubtful(source: model.Source, feed: model.ParsedFeed, decision: model.Decision) -> Collection[int]:
@@ -83,7 +85,7 @@ def missed(
         reason = f"{known}, {cadence.words(now - since)} after the document before: {why}"
     if source.failures:
         reason += f"; in between it could not be polled ({source.error_code or 'failed'})"
-    return Missed(from_at=since, estimated=estimated, reason=reason)
+    return Missed(from_at=since, estimated=estimated, reason=reason, kept=tuple(_shared(feed, decision)))
 
 
 def _estimated(source: model.Source, fresh: int, since: datetime, now: datetime) -> int | None:

@@ -153,7 +153,7 @@ def test_one_that_stays_on_top_while_all_younger_ones_go_is_not_shared() -> None
     gap = between([1, *OLD], [1, *NEXT])
 
     assert gap is not None
-    assert (gap.from_at, gap.estimated) == (BEFORE, 30)
+    assert (gap.from_at, gap.estimated, gap.kept) == (BEFORE, 30, (1,))
     assert gap.reason == (
         "only 1 of the 21 entries was known, 10 h after the document before: "
         f"that one, of {hourly(1):%Y-%m-%d}, stays, while 20 younger ones are gone"

@@ -26,8 +26,9 @@ BY_ITSELF, BY_HAND = "gap", "hand"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backfill:
     """A walk that was claimed. It was begun at `started_at`, for gaps or by hand; `pages` and `found` count what it came to so far,
-    `attempts` the failures in a row. It can fill so many `gaps`, in which so many items are `expected` by the source's rate. `resumed`:
-    somebody has taken it up again, and it has found nothing new since."""
+    `attempts` the failures in a row. It can fill so many `gaps`, in which so many items are `expected` by the source's rate; the items that
+    are `kept` on both sides of one do not tell that it is behind. `resumed`: somebody has taken it up again, and it has found nothing new
+    since."""
 
     source: model.Source
     origin: str
@@ -40,6 +41,7 @@ class Backfill:
     owner: str = ""
     gaps: int = 0
     expected: int = 0
+    kept: frozenset[int] = frozenset()
     resumed: bool = False
 
 
@@ -58,7 +60,8 @@ def record(conn: Connection, source: model.Source, gap: overlap.Missed, now: dat
     """Write a gap down; with `backfill` a walk begins that shall fill it, unless one is under way, after which another will."""
     told = "" if backfill else "automatic backfill is off (poll.backfill_pages: 0)"
     row = {"source_id": source.id, "from_at": gap.from_at, "to_at": now, "estimated": gap.estimated}
-    conn.execute(insert(_gaps).values(row | {"reason": gap.reason, "result": told or None}))
+    kept = {"kept": list(gap.kept)} if gap.kept else {}
+    conn.execute(insert(_gaps).values(row | kept | {"reason": gap.reason, "result": told or None}))
     if backfill:
         _begin_again(conn, source.id, now)
 
@@ -203,9 +206,9 @@ def _claimed(conn: Connection, source_id: int) -> Backfill:
         owner=row["lease_owner"],
         **{key: row[key] for key in ("origin", "started_at", "pages", "found", "attempts")},
     )
-    told = select(func.count(), func.coalesce(func.sum(_gaps.c.estimated), 0)).where(_open(walk))
-    gaps, expected = conn.execute(told).one()
-    return replace(walk, gaps=int(gaps), expected=int(expected))
+    gaps = conn.execute(select(_gaps.c.estimated, _gaps.c.kept).where(_open(walk))).all()
+    kept = frozenset(item for gap in gaps for item in gap.kept or ())
+    return replace(walk, gaps=len(gaps), expected=sum(gap.estimated or 0 for gap in gaps), kept=kept)
 
 
 def go_on(conn: Connection, walk: Backfill, *, now: datetime, lease: timedelta) -> None:

@@ -388,6 +388,7 @@ gaps = Table(
     Column("to_at", UTCTime, nullable=False),
     Column("estimated", Integer),
     Column("reason", Text, nullable=False),
+    Column("kept", Json),
     Column("filled_at", UTCTime),
     Column("method", Text),
     Column("pages", Integer, nullable=False, server_default=text("0")),
