@@ -471,13 +471,18 @@ def release(conn: Connection, owners: Sequence[str] | None = None) -> int:
     for table in tables.LEASED:
         mine = [table.c.lease_owner.startswith(owner, autoescape=True) for owner in owners or ()]
         held = table.c.lease_owner.is_not(None) if owners is None else or_(false(), *mine)
+        # The index of items that are leased is found by their times.
+        held = and_(table.c.lease_until.is_not(None), held)
         total += conn.execute(update(table).where(held).values(lease_owner=None, lease_until=None)).rowcount
     return total
 
 
 def lease_owners(conn: Connection) -> tuple[str, ...]:
     """Everybody who holds a lease."""
-    held = (select(table.c.lease_owner).where(table.c.lease_owner.is_not(None)) for table in tables.LEASED)
+    held = (
+        select(table.c.lease_owner).where(table.c.lease_until.is_not(None), table.c.lease_owner.is_not(None))
+        for table in tables.LEASED
+    )
     return tuple(conn.execute(union(*held)).scalars())
 
 

@@ -227,10 +227,20 @@ items = Table(
     Index(None, "whole_hash"),
     Index(None, "cluster_id"),
     Index(
-        "ix_items_next_visit_at",
+        "ix_items_due",
         "next_visit_at",
+        "id",
+        "host",
+        "source_id",
+        "lease_until",
         sqlite_where=text("next_visit_at IS NOT NULL"),
         postgresql_where=text("next_visit_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_items_leased",
+        "lease_until",
+        sqlite_where=text("lease_until IS NOT NULL"),
+        postgresql_where=text("lease_until IS NOT NULL"),
     ),
     Index(
         "ix_items_canonical_url",
