@@ -408,6 +408,7 @@ def _facts(row: Mapping[str, Any], parts: Mapping[str, Sequence[Mapping[str, Any
     facts = {
         "id": row["id"],
         "address": row["external_url"],
+        "also at": "; ".join(one["url"] for one in parts["addresses"] if one["url"] != row["external_url"]),
         "state": state,
         "next visit": terminal.when(row["next_visit_at"]) if row["next_visit_at"] else None,
         "published": f"{terminal.when(row['date'])} UTC ({row['date_source']}: {row['date_raw']})",

@@ -88,9 +88,12 @@ class Intake:
         decision = identity.decide(source, entries, stored, feed.known)
         decision = revisions.judge(conn, decision, arrival.at)
         looked: set[int | str] = {seen.item.id for seen in decision.seen}
+        # Also those that an entry is found not to be, for what they are now.
+        looked |= {item.id for item in (*stored.by_guid.values(), *stored.by_key.values())}
         looked |= {one.url_key for one in entries} | {one.also for one in entries if one.also}
         writes: set[int | str] = {one.url_key for one in decision.new}
-        writes |= {seen.item.id for seen in decision.seen}
+        for seen in decision.seen:
+            writes |= {seen.item.id} | _moves(seen)
         return items.Brought(source=source, decision=decision, at=arrival.at, by=by), looked, writes
 
     def _write(self, conn: Connection, arrivals: Sequence[Arrival], brought: Sequence[items.Brought]) -> None:
@@ -160,3 +163,9 @@ def usual_gaps(
 def _keyed(arrival: Arrival) -> Sequence[identity.Keyed]:
     feed = arrival.feed
     return identity.keyed(feed.entries, arrival.source.id, [entry.face for entry in feed.known.values()])
+
+
+def _moves(seen: model.SeenItem) -> set[str]:
+    """The URL keys of the addresses that an item leaves, or comes to."""
+    urls = (seen.item.url, seen.entry.url) if seen.readdressed or seen.adopted else ()
+    return {identity.url_key(url) for url in urls if url} | ({seen.further_key} if seen.further_key else set())

@@ -378,6 +378,70 @@ def test_an_owner_that_shows_an_item_at_another_address_readdresses_it() -> None
     assert (own.readdressed, own.edited, others.readdressed) == (True, False, False)
 
 
+# ---------------------------------------------------------------------------------------------------------- further addresses
+
+
+def _keys(decision: model.Decision) -> dict[int, str | None]:
+    return {seen.item.id: seen.further_key for seen in decision.seen}
+
+
+def test_the_address_under_which_a_known_guid_returns_is_a_further_one_of_its_item_whoever_shows_it() -> None:
+    moved = make.entry(1, url="https://news.example/moved")
+
+    own, others = (_decide([moved], [_known(make.entry(1), owner_id=owner)]) for owner in (1, 7))
+
+    assert _keys(own) == _keys(others) == {1: "news.example/moved"}
+    assert _keys(_decide([make.entry(1)], [_known(make.entry(1))])) == {1: None}
+
+
+def test_an_address_where_another_item_is_or_that_names_no_article_is_no_further_one() -> None:
+    here, there = _known(make.entry(1)), _known(make.entry(2), item_id=2)
+    front, live = "https://news.example/", "https://news.example/live"
+    own = _known(make.entry(1, url=live), url_key=f"news.example/live#{'0' * 32}")
+
+    assert _keys(_decide([make.entry(1, url=there.url)], [here, there])) == {1: None}
+    assert _keys(_decide([make.entry(1, url=front)], [here])) == {1: None}
+    assert _keys(_decide([make.entry(n, url=live) for n in (1, 2)], [here, there])) == {1: None, 2: None}
+    assert _keys(_decide([make.entry(1, url=live)], [own])) == {1: None}
+
+
+def test_addresses_that_are_swapped_in_one_document_change_hands() -> None:
+    one, two = (_known(make.entry(n), item_id=n) for n in (1, 2))
+
+    decision = _decide([make.entry(1, url=two.url), make.entry(2, url=one.url)], [one, two])
+
+    assert _keys(decision) == {1: two.url_key, 2: one.url_key}
+
+
+def test_of_items_that_were_at_an_address_the_one_that_is_there_now_is_the_nearest() -> None:
+    here, first, elsewhere = "https://news.example/here", "news.example/first", "https://news.example/elsewhere"
+    key = identity.url_key(here)
+    told = [(key, here), (first, here), (key, elsewhere), (first, elsewhere), (first, None)]
+
+    ranks = [identity.nearness(key, *one) for one in told]
+
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) == 4
+
+
+def test_an_entry_at_an_address_that_its_item_has_passed_is_another_article_unless_title_or_date_are_the_same() -> None:
+    passed = "https://news.example/passed"
+    item = _known(make.entry(1, url="https://news.example/now"), url_key="news.example/first", guid=None)
+    found = identity.Known(by_guid={}, by_key={identity.url_key(passed): item})
+    told = {"guid": "g", "url": passed}
+
+    def is_new(entry: model.Entry, known: identity.Known = found) -> bool:
+        source = make.source(2, last_success_at=make.NOW)
+        return bool(identity.decide(source, identity.keyed([entry], 2), known).new)
+
+    assert not is_new(make.entry(1, **told))
+    assert not is_new(make.entry(1, **told, title="Another title for it"))
+    assert not is_new(make.entry(1, **told, published_at=make.NOW))
+    assert is_new(make.entry(1, **told, title="Another article", published_at=make.NOW))
+    there = identity.Known(by_guid={}, by_key={identity.url_key(passed): dataclasses.replace(item, url=passed)})
+    assert not is_new(make.entry(1, **told, title="Another article", published_at=make.NOW), there)
+
+
 _words = st.text(max_size=30)
 
 

@@ -20,10 +20,11 @@ HOUR = timedelta(hours=1)
 SOURCES = 5
 # What of a row does not depend on which ids were given first.
 TOLD = {
-    "items": "url_key source_id title summary state date_source published_at first_seen_at last_seen_at changed_at discovered_by",
+    "items": "url_key url source_id title summary state date_source published_at first_seen_at last_seen_at changed_at discovered_by",
     "sightings": "source_id guid entry_hash first_seen_at last_seen_at position backlog matched_by",
     "revisions": "at origin what title summary added removed",
     "changes": "at kind source_id",
+    "item_urls": "url_key url first_seen_at",
 }
 
 
@@ -40,10 +41,11 @@ def _intake(store: db.Store, folder: Path) -> Intake:
     return Intake(store=store, workers=Workers.__new__(Workers), settings=config.load(path, {}))
 
 
-def _document(entries: Sequence[tuple[int, str]]) -> str:
+def _document(entries: Sequence[tuple[int, str]], places: Sequence[int] = ()) -> str:
+    """Entries at addresses of their number, or at `places`."""
     items = "".join(
-        f"<item><guid>g{n}</guid><title>Story {n}, {words}</title><link>https://news.example/{n}</link></item>"
-        for n, words in entries
+        f"<item><guid>g{n}</guid><title>Story {n}, {words}</title><link>https://news.example/{place}</link></item>"
+        for (n, words), place in zip(entries, places or [n for n, _ in entries], strict=True)
     )
     return feeds.rss(items)
 
@@ -108,14 +110,12 @@ def test_what_is_written_together_is_what_would_have_been_written_one_after_the_
             conn.execute(tables.sources.update().values(lease_until=None, next_poll_at=make.NOW))
     chance = random.Random(seed)
 
-    for number in range(4):
-        # Few stories, so that sources share them, and edits of them.
-        documents = [
-            _document(
-                [(n, chance.choice(("as it was", "edited"))) for n in chance.sample(range(9), chance.randrange(5))]
-            )
-            for _ in range(SOURCES)
-        ]
+    for number in range(6):
+        # Few stories, so that sources share them, and edits of them and of their addresses.
+        documents = []
+        for _ in range(SOURCES):
+            told = [(n, chance.choice(("as it was", "edited"))) for n in chance.sample(range(9), chance.randrange(5))]
+            documents.append(_document(told, [chance.choice((n, n, n, n + 10, (n + 1) % 9)) for n, _ in told]))
         _round(store, intake, documents, number, SOURCES)
         _round(alone, by_itself, documents, number, 1)
 
@@ -123,6 +123,7 @@ def test_what_is_written_together_is_what_would_have_been_written_one_after_the_
     alone.close()
     assert together["items"]
     assert together["revisions"]
+    assert together["item_urls"]
     for name, rows in apart.items():
         assert together[name] == rows, name
 

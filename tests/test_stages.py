@@ -542,3 +542,24 @@ async def test_an_address_that_the_feed_gives_anew_is_a_change_with_both(bench: 
     assert [row["detail"] for row in bench.rows("SELECT detail FROM changes WHERE kind = 'address'")] == [
         f"{old} → {new}"
     ]
+
+
+async def test_an_item_is_known_by_the_address_that_its_feed_gave_it_later_and_by_the_first(bench: Bench) -> None:
+    old, new = bench.server.url("/a"), bench.server.url("/a-better-name")
+    bench.server.serve("/two.xml", _rss())
+    for url in (old, new):
+        bench.server.serve("/one.xml", _rss(_entry(1, url)))
+        await bench.round("one", "two", harvests=False)
+    for number, url in ((7, new), (8, old), (8, old)):
+        bench.server.serve("/two.xml", _rss(_entry(number, url, title="Title 1")))
+        await bench.round("one", "two", harvests=False)
+
+    assert [
+        (item["url"], item["sightings"]) for item in bench.rows("SELECT external_url AS url, sightings FROM feed_items")
+    ] == [(new, 2)]
+    assert [row["matched_by"] for row in bench.rows("SELECT matched_by FROM sightings ORDER BY source_id")] == [
+        "guid",
+        "url",
+    ]
+    assert [row["url"] for row in bench.rows("SELECT url FROM item_urls")] == [new]
+    assert sum(report.new for report in bench.polls) == 1

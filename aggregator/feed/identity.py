@@ -243,10 +243,16 @@ def is_front_page(key: str) -> bool:
     return not any(mark in key for mark in "/?#") and not key.startswith("sha256:")
 
 
+def nearness(key: str, first: str, url: str | None) -> tuple[bool, bool]:
+    """How near an item, with its `first` key and its present `url`, is to an address at which it is or was, the nearest being the
+    least: there now before gone from there, its first address before a further one."""
+    return url_key(url or "") != key, first != key
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the store knows that the entries of a document may be. `moved`: items of the source with the date of an entry that
-    neither its guid nor its key finds."""
+    """What the store knows that the entries of a document may be. `by_key`: of the items that are or were at an address the nearest.
+    `moved`: items of the source with the date of an entry that neither its guid nor its key finds."""
 
     by_guid: Mapping[str, model.KnownItem]
     by_key: Mapping[str, model.KnownItem]
@@ -254,6 +260,7 @@ class Known:
 
 
 _Match = tuple[model.KnownItem, str]
+_NOT_BY_KEY = (model.MatchedBy.GUID, model.MatchedBy.MOVED)
 
 
 def unmatched(entries: Iterable[Keyed], known: Known) -> tuple[Keyed, ...]:
@@ -299,13 +306,15 @@ def decide(
     matches = [_match(one, known) for one in entries]
     if known.moved:
         matches = _with_moved(entries, matches, known.moved, kept)
-    for one, match in zip(entries, matches, strict=True):
+    further = _further(source, entries, matches, known)
+    for one, found in zip(entries, matches, strict=True):
         position = one.entry.position
+        match = (further[one.url_key], one.by) if found is None and one.url_key in further else found
         places.append(model.Place(position, one.url_key if match is None else match[0].id, one.face))
         if match is None and one.url_key not in new:
             new[one.url_key] = model.NewItem(url_key=one.url_key, entry=one.entry)
         elif match is not None and match[0].id not in seen and kept.get(match[0].id, position) >= position:
-            seen[match[0].id] = _seen(source, one, *match)
+            seen[match[0].id] = _seen(source, one, *match, further)
         else:
             repeated += 1
     return model.Decision(
@@ -318,22 +327,27 @@ def decide(
 
 
 def _match(one: Keyed, known: Known) -> _Match | None:
-    item = known.by_guid.get(one.guid) if one.guid else None
-    if item is not None and item.url_key == one.url_key:
+    item, there = known.by_guid.get(one.guid) if one.guid else None, known.by_key.get(one.url_key)
+    if item is not None and (item.url_key == one.url_key or (there is not None and there.id == item.id)):
         return item, model.MatchedBy.BOTH
     if item is not None and not _given_away(item, one.entry):
         return item, model.MatchedBy.GUID
-    if (item := known.by_key.get(one.url_key)) is not None:
-        return item, one.by
+    if there is not None and not (_passed(there, one.url_key) and _given_away(there, one.entry)):
+        return there, one.by
     item = known.by_key.get(one.also) if one.also else None
     if item is not None and item.title.casefold() == one.entry.title.casefold():
         return item, model.MatchedBy.TITLE
     return None
 
 
+def _passed(item: model.KnownItem, key: str) -> bool:
+    """Whether an item was at this address between its first one and the present: that may have been a mistake, and be another's."""
+    return all(nearness(key, item.url_key, item.url))
+
+
 def _given_away(item: model.KnownItem, entry: model.Entry) -> bool:
-    """Whether a guid that comes back with another address was given to another article: one of another title, unless that is much
-    the same, and of another date, unless that is a mere day."""
+    """Whether a guid that comes back with another address, or an address that its item has left, was given to another article: one of
+    another title, unless that is much the same, and of another date, unless that is a mere day."""
     if item.title.casefold() == entry.title.casefold():
         return False
     at = entry.published_at
@@ -390,7 +404,25 @@ def _corrected(item: model.KnownItem, entry: model.Entry) -> bool:
     return bool(told) and _alike(item.summary, told) >= _BODIES_ALIKE and same_title(item.title, entry.title)
 
 
-def _seen(source: model.Source, one: Keyed, item: model.KnownItem, matched_by: str) -> model.SeenItem:
+def _further(
+    source: model.Source, entries: Iterable[Keyed], matches: Iterable[_Match | None], known: Known
+) -> Mapping[str, model.KnownItem]:
+    """Whose the addresses are at which a document shows known items for the first time. An address that others share, or at which another
+    item stays, is nobody's."""
+    moved = [(one, match[0]) for one, match in zip(entries, matches, strict=True) if match and match[1] in _NOT_BY_KEY]
+    leaving = {item.id for _, item in moved if item.owner_id == source.id}
+    found: dict[str, model.KnownItem] = {}
+    for one, item in moved:
+        key, there = one.url_key, known.by_key.get(one.url_key)
+        stays = there is not None and there.id not in leaving and url_key(there.url or "") == key
+        if one.by == model.MatchedBy.URL and not stays and not item.url_key.startswith(f"{key}#"):
+            found.setdefault(key, item)
+    return found
+
+
+def _seen(
+    source: model.Source, one: Keyed, item: model.KnownItem, matched_by: str, further: Mapping[str, model.KnownItem]
+) -> model.SeenItem:
     entry = one.entry
     first_sight = item.entry_hash is None
     first_poll = source.last_success_at is None
@@ -406,6 +438,7 @@ def _seen(source: model.Source, one: Keyed, item: model.KnownItem, matched_by: s
         what=edits.changed(item, entry) if rewritten else (),
         adopted=adopted,
         readdressed=rewritten and _elsewhere(item.url, entry.url),
+        further_key=one.url_key if further.get(one.url_key) is item else None,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    CompoundSelect,
     Connection,
     Row,
     Select,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -29,7 +31,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from aggregator import errors, model
 from aggregator.feed import identity
-from aggregator.store import changes, moments, revisions, shown, tables
+from aggregator.store import addresses, changes, moments, revisions, shown, tables
 
 _items, _sightings = tables.items, tables.sightings
 # How items come by themselves. What was fetched afterwards says nothing of when the source has news.
@@ -86,14 +88,19 @@ def _known_by_guid(dialect: str) -> Select[Any]:
 
 
 @lru_cache
-def _known_by_key(dialect: str) -> Select[Any]:
+def _known_by_key(dialect: str) -> CompoundSelect[Any]:
     asked = tables.asked(dialect, mine=BigInteger(), key=Text())
-    return (
-        select(asked.c.mine, *_OF_ITEM, *_OF_SIGHTINGS)
-        .select_from(asked)
-        .join(_items, _items.c.url_key == asked.c.key)
-        .outerjoin(_own, and_(_own.c.item_id == _items.c.id, _own.c.source_id == asked.c.mine))
-        .outerjoin(_owners, _OF_OWNER)
+    further = tables.item_urls
+    by_first = asked.join(_items, _items.c.url_key == asked.c.key)
+    by_further = asked.join(further, further.c.url_key == asked.c.key).join(_items, _items.c.id == further.c.item_id)
+    return union_all(
+        *(
+            select(asked.c.mine, asked.c.key, *_OF_ITEM, *_OF_SIGHTINGS)
+            .select_from(found)
+            .outerjoin(_own, and_(_own.c.item_id == _items.c.id, _own.c.source_id == asked.c.mine))
+            .outerjoin(_owners, _OF_OWNER)
+            for found in (by_first, by_further)
+        )
     )
 
 
@@ -138,18 +145,26 @@ def _by_guid(conn: Connection, asked: Sequence[Asked]) -> _Found:
 
 
 def _by_key(conn: Connection, asked: Sequence[Asked]) -> _Found:
-    """For each document the items of any source that go by its URL keys."""
+    """For each document the items of any source that go by its URL keys; of several the one that is nearest."""
     keys = [{key for one in entries for key in (one.url_key, one.also) if key} for _, entries in asked]
     rows = _looked_up(conn, _known_by_key, "key", asked, keys)
-    return [
-        {row.url_key: _known_item(row) for row in rows.get(source.id, ()) if row.url_key in own}
-        for (source, _), own in zip(asked, keys, strict=True)
-    ]
+    found: _Found = []
+    for (source, _), own in zip(asked, keys, strict=True):
+        nearest: dict[str, Row[Any]] = {}
+        for row in rows.get(source.id, ()):
+            if row.key in own and (row.key not in nearest or _nearness(row) < _nearness(nearest[row.key])):
+                nearest[row.key] = row
+        found.append({key: _known_item(row) for key, row in nearest.items()})
+    return found
+
+
+def _nearness(row: Row[Any]) -> tuple[object, ...]:
+    return *identity.nearness(row.key, row.url_key, row.url), row.id
 
 
 def _looked_up(
     conn: Connection,
-    statement: Callable[[str], Select[Any]],
+    statement: Callable[[str], Select[Any] | CompoundSelect[Any]],
     name: str,
     asked: Sequence[Asked],
     wanted: Sequence[Iterable[str]],
@@ -241,6 +256,15 @@ def write(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
         for seen in one.decision.seen:
             if seen.edited or seen.adopted or seen in moved:
                 _take_over(conn, one.source, seen, one.at)
+    addresses.add(
+        conn,
+        [
+            addresses.Further(url_key=seen.further_key, item_id=seen.item.id, url=seen.entry.url, at=one.at)
+            for one in brought
+            for seen in one.decision.seen
+            if seen.further_key and seen.entry.url
+        ],
+    )
     return ids
 
 

@@ -250,6 +250,17 @@ items = Table(
     ),
 )
 
+# Further addresses only: the first is the item's own `url_key`.
+item_urls = Table(
+    "item_urls",
+    metadata,
+    Column("url_key", Text, primary_key=True),
+    _reference("items.id", name="item_id", primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("first_seen_at", UTCTime, nullable=False),
+    Index(None, "item_id"),
+)
+
 sightings = Table(
     "sightings",
     metadata,

@@ -6,8 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, or_, select
 
 from aggregator import errors
-from aggregator.feed import identity
-from aggregator.store import tables
+from aggregator.store import addresses, tables
 
 _items, _sources = tables.items, tables.sources
 
@@ -28,10 +27,12 @@ _COPIES = tables.view(
 
 
 def find(conn: Connection, reference: str) -> int:
-    """The item with this id, URL, or a URL that differs only in what does not name the article. Raises NotFoundError."""
-    by_key = _items.c.url_key == identity.url_key(reference)
-    wanted = _items.c.id == int(reference) if reference.isdigit() and len(reference) < 19 else by_key
-    found: int | None = conn.execute(select(_items.c.id).where(wanted)).scalar()
+    """The item with this id, or with this address, now or before, but for what does not name the article. Raises NotFoundError."""
+    found: int | None
+    if reference.isdigit() and len(reference) < 19:
+        found = conn.execute(select(_items.c.id).where(_items.c.id == int(reference))).scalar()
+    else:
+        found = addresses.find(conn, reference)
     if found is None:
         kind = "id" if reference.isdigit() else "address"
         raise errors.NotFoundError(f"no item has the {kind} {reference}")
@@ -45,8 +46,8 @@ def item(conn: Connection, item_id: int) -> RowMapping:
 
 def parts(conn: Connection, item_id: int) -> Mapping[str, Sequence[RowMapping]]:
     """What hangs on an item: `sightings`, `copies` (the other members of its cluster), `related` (the rows of the view `copies`),
-    `revisions`, `tags`, `enclosures`."""
-    seen, tags, kept = tables.sightings, tables.item_tags, tables.enclosures
+    `revisions`, `tags`, `enclosures`, `addresses` (the further ones)."""
+    seen, tags, kept, further = tables.sightings, tables.item_tags, tables.enclosures, tables.item_urls
     history = tables.revisions
     cluster = select(_items.c.cluster_id).where(_items.c.id == item_id).scalar_subquery()
     others = _items.c.cluster_id.is_not(None) & (_items.c.cluster_id == cluster) & (_items.c.id != item_id)
@@ -69,6 +70,9 @@ def parts(conn: Connection, item_id: int) -> Mapping[str, Sequence[RowMapping]]:
         "enclosures": select(kept.c.url, kept.c.type, kept.c.length)
         .where(kept.c.item_id == item_id)
         .order_by(kept.c.position),
+        "addresses": select(further.c.url, further.c.first_seen_at)
+        .where(further.c.item_id == item_id)
+        .order_by(further.c.first_seen_at, further.c.url_key),
     }
     return {name: conn.execute(select).mappings().all() for name, select in wanted.items()}
 
