@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, and_, func, insert, select, updat
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator import errors, model, overlap
-from aggregator.feed import archive
+from aggregator.feed import archive, identity
 from aggregator.store import sources, tables
 
 _gaps, _backfills, _sources = tables.gaps, tables.backfills, tables.sources
@@ -47,7 +47,7 @@ class Backfill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """Some items of a source: their addresses, and since when each was known, by its URL key."""
+    """Some items of a source: their addresses, and since when each was known, by its URL key and that of its present address."""
 
     urls: tuple[str, ...]
     since: Mapping[str, datetime]
@@ -281,4 +281,5 @@ def known(conn: Connection, source_id: int) -> Known:
         .limit(_MOST_KNOWN)
     )
     rows = conn.execute(latest).all()
-    return Known(urls=tuple(row.url for row in rows), since={row.url_key: row.first_seen_at for row in rows})
+    now = {identity.url_key(row.url): row.first_seen_at for row in rows}
+    return Known(urls=tuple(row.url for row in rows), since=now | {row.url_key: row.first_seen_at for row in rows})
