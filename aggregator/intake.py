@@ -168,4 +168,5 @@ def _keyed(arrival: Arrival) -> Sequence[identity.Keyed]:
 def _moves(seen: model.SeenItem) -> set[str]:
     """The URL keys of the addresses that an item leaves, or comes to."""
     urls = (seen.item.url, seen.entry.url) if seen.readdressed or seen.adopted else ()
-    return {identity.url_key(url) for url in urls if url} | ({seen.further_key} if seen.further_key else set())
+    keys = {identity.url_key(url) for url in urls if url}
+    return keys | {key for key in (seen.further_key, seen.shared_key) if key}

@@ -196,6 +196,22 @@ def test_an_address_that_several_entries_are_given_is_none_of_them(feeds: Source
     assert _further(store) == []
 
 
+def test_an_address_that_items_come_to_share_one_after_the_other_is_none_of_them(
+    feeds: Sources, store: db.Store
+) -> None:
+    one, two = make.entry(1), make.entry(2, **OTHER)
+    feeds.poll(A, one, two)
+    at_first = dataclasses.replace(one, url="https://news.example/archive", entry_hash="x")
+    feeds.poll(A, at_first, two)
+    before = _further(store)
+    feeds.poll(A, at_first, dataclasses.replace(two, url="https://news.example/archive", entry_hash="y"))
+
+    assert before == [("https://news.example/archive", 1)]
+    assert _further(store) == []
+    shown = make.entry(3, url="https://news.example/archive", title="All that was published so far")
+    assert len(feeds.poll(B, shown).new) == 1
+
+
 def test_an_item_with_a_key_of_its_own_gets_the_address_of_its_own_and_never_the_shared_one(
     feeds: Sources, store: db.Store
 ) -> None:

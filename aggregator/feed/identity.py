@@ -238,6 +238,11 @@ def shares_address(key: str) -> bool:
     return _SHARED.search(key) is not None
 
 
+def _base(key: str) -> str | None:
+    """The key of the address that such an entry shares."""
+    return key.rpartition("#")[0] if shares_address(key) else None
+
+
 def is_front_page(key: str) -> bool:
     """Whether the address of this key is the front page of its site."""
     return not any(mark in key for mark in "/?#") and not key.startswith("sha256:")
@@ -439,6 +444,7 @@ def _seen(
         adopted=adopted,
         readdressed=rewritten and _elsewhere(item.url, entry.url),
         further_key=one.url_key if further.get(one.url_key) is item else None,
+        shared_key=_base(one.url_key) if matched_by in _NOT_BY_KEY else None,
     )
 
 

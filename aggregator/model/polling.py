@@ -218,8 +218,9 @@ class SeenItem:
 
     `what`: the fields in which the owner shows other words. `adopted`: this source takes the item over (see `feed.identity`).
     `resighted`: the sighting row itself must be written, for it is new, or its guid or hash differ. `readdressed`: the owner
-    shows it at another address. `further_key`: the URL key of an address by which it was not known so far. `redated`: its publisher's
-    new date, with the words for it. `alone`: why its other words are left alone (see `feed.edits`).
+    shows it at another address. `further_key`: the URL key of an address by which it was not known so far; `shared_key`: of one to which
+    it came where others are. `redated`: its publisher's new date, with the words for it. `alone`: why its other words are left alone
+    (see `feed.edits`).
     """
 
     item: KnownItem
@@ -230,6 +231,7 @@ class SeenItem:
     adopted: bool = False
     readdressed: bool = False
     further_key: str | None = None
+    shared_key: str | None = None
     redated: tuple[datetime, str | None] | None = None
     alone: str | None = None
 

@@ -1,10 +1,10 @@
 """The further addresses of items, beside the first, by which each has its `url_key`: what they are found by after a feed has moved them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, union_all
+from sqlalchemy import Connection, delete, func, select, union_all
 
 from aggregator.feed import identity
 from aggregator.store import tables
@@ -38,6 +38,12 @@ def add(conn: Connection, told: Sequence[Further]) -> None:
     ]
     if rows:
         tables.add(conn, _further, rows, anew=True)
+
+
+def forget(conn: Connection, keys: Collection[str]) -> None:
+    """These turn out to be the addresses of several items: they are none's."""
+    if keys:
+        conn.execute(delete(_further).where(_further.c.url_key.in_(sorted(keys))))
 
 
 def find(conn: Connection, url: str) -> int | None:

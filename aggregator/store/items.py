@@ -256,16 +256,19 @@ def write(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
         for seen in one.decision.seen:
             if seen.edited or seen.adopted or seen in moved:
                 _take_over(conn, one.source, seen, one.at)
-    addresses.add(
-        conn,
-        [
-            addresses.Further(url_key=seen.further_key, item_id=seen.item.id, url=seen.entry.url, at=one.at)
-            for one in brought
-            for seen in one.decision.seen
-            if seen.further_key and seen.entry.url
-        ],
-    )
+    _readdress(conn, brought)
     return ids
+
+
+def _readdress(conn: Connection, brought: Sequence[Brought]) -> None:
+    seen = [(one, each) for one in brought for each in one.decision.seen]
+    found = [
+        addresses.Further(url_key=each.further_key, item_id=each.item.id, url=each.entry.url, at=one.at)
+        for one, each in seen
+        if each.further_key and each.entry.url
+    ]
+    addresses.forget(conn, {each.shared_key for _, each in seen if each.shared_key})
+    addresses.add(conn, found)
 
 
 def add(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
