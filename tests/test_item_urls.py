@@ -302,7 +302,7 @@ def test_the_present_addresses_of_items_of_before_are_filled_in_where_they_are_t
         (None, f"source:1#{'1' * 32}"),
     )
     with closing(db.Store(url)) as store:
-        _at_revision_before(store, "0013")
+        _at_revision_before(store, "0017")
         at = "2025-09-19T00:00:00Z"
         with store.begin() as conn:
             source = "INSERT INTO sources (id, name, url, feed_url, state, added_at) VALUES (1, 's', 'u', 'u', 'active', :at)"
