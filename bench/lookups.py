@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from aggregator.dedup import comparison, fingerprint
 from aggregator.dedup.placement import MOST_POSTINGS, Newcomer
-from aggregator.store import db, neighbours, tables
+from aggregator.store import db, neighbours, statements, tables
 from bench import duplicates
 from tests import make
 
@@ -59,7 +59,7 @@ def grow(store: db.Store, first: int, last: int) -> None:
         )
         if first == 1:
             hot = [{"hash": -n, "item_id": item_id} for n in range(1, HOT) for item_id in range(1, MOST_POSTINGS + 1)]
-            tables.add(conn, tables.fingerprints, hot)
+            statements.add(conn, tables.fingerprints, hot)
     if not store.sqlite:
         with psycopg.connect(
             store.url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True

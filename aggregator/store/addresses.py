@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, func, select, union_all
 
 from aggregator.feed import identity
-from aggregator.store import tables
+from aggregator.store import statements, tables
 
 _items, _further = tables.items, tables.item_urls
 # An address that is another one at every look, as one with a mark of its own for each visitor, names nothing.
@@ -37,7 +37,7 @@ def add(conn: Connection, told: Sequence[Further]) -> None:
         if one.item_id not in full
     ]
     if rows:
-        tables.add(conn, _further, rows, anew=True)
+        statements.add(conn, _further, rows, anew=True)
 
 
 def forget(conn: Connection, keys: Collection[str]) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Integer, bindparam, delete, func, select, upd
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from aggregator import boilerplate, model
-from aggregator.store import tables
+from aggregator.store import statements, tables
 
 _paragraphs, _boilerplate = tables.paragraphs, tables.boilerplate
 
@@ -101,7 +101,7 @@ def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime)
         }
         for paragraph in sorted(draft.paragraphs)
     ]
-    tables.add(conn, _paragraphs, rows, anew=True)
+    statements.add(conn, _paragraphs, rows, anew=True)
     source = {"source": item.source_id}
     fresh = [paragraph for paragraph in draft.paragraphs if paragraph not in item.learned]
     if known := list(conn.execute(_KNOWN, {**source, "hashes": fresh}).scalars()):
@@ -149,7 +149,7 @@ def _learn(
                 rows[paragraph] = {"source_id": source_id, **told}
         if not rows:
             return
-        tables.add(conn, _boilerplate, list(rows.values()), anew=True)
+        statements.add(conn, _boilerplate, list(rows.values()), anew=True)
         known |= rows.keys()
         beside = set().union(*(held for held in consist.values() if not held.isdisjoint(rows))) - known
         often = _counts(conn, source_id, list(beside), least)

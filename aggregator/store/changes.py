@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select
 
 from aggregator import model
-from aggregator.store import tables
+from aggregator.store import statements, tables
 
 _changes = tables.changes
 
@@ -44,7 +44,7 @@ def tell_when(conn: Connection, kind: str, told: Iterable[tuple[int, datetime]])
     """The same for items to which it happened at moments of their own; `kind` may be `new`."""
     rows = [{"at": at, "kind": kind, "item_id": item_id} for item_id, at in told]
     if rows:
-        tables.add(conn, tables.changes, rows)
+        statements.add(conn, tables.changes, rows)
 
 
 def tell_in_words(conn: Connection, kind: str, told: Iterable[tuple[int, str]], now: datetime) -> None:

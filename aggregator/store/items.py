@@ -31,7 +31,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from aggregator import errors, model
 from aggregator.feed import identity
-from aggregator.store import addresses, changes, moments, revisions, shown, tables
+from aggregator.store import addresses, changes, moments, revisions, shown, statements, tables
 
 _items, _sightings = tables.items, tables.sightings
 # How items come by themselves. What was fetched afterwards says nothing of when the source has news.
@@ -76,7 +76,7 @@ Asked = tuple[model.Source, Sequence[identity.Keyed]]
 # Built once: to put such statements together takes ten times as long as to run them.
 @lru_cache
 def _known_by_guid(dialect: str) -> Select[Any]:
-    asked = tables.asked(dialect, mine=BigInteger(), hash=Text())
+    asked = statements.asked(dialect, mine=BigInteger(), hash=Text())
     return (
         select(asked.c.mine, *_OF_ITEM, *_OF_SIGHTINGS)
         .select_from(asked)
@@ -89,7 +89,7 @@ def _known_by_guid(dialect: str) -> Select[Any]:
 
 @lru_cache
 def _known_by_key(dialect: str) -> CompoundSelect[Any]:
-    asked = tables.asked(dialect, mine=BigInteger(), key=Text())
+    asked = statements.asked(dialect, mine=BigInteger(), key=Text())
     further = tables.item_urls
     by_first = asked.join(_items, _items.c.url_key == asked.c.key)
     by_further = asked.join(further, further.c.url_key == asked.c.key).join(_items, _items.c.id == further.c.item_id)
@@ -106,7 +106,7 @@ def _known_by_key(dialect: str) -> CompoundSelect[Any]:
 
 @lru_cache
 def _with_dates(dialect: str) -> Select[Any]:
-    asked = tables.asked(dialect, mine=BigInteger(), date=tables.UTCTime())
+    asked = statements.asked(dialect, mine=BigInteger(), date=tables.UTCTime())
     same = and_(_items.c.source_id == asked.c.mine, _items.c.published_at == asked.c.date)
     return select(asked.c.mine).join_from(asked, _items, same).distinct()
 
@@ -173,7 +173,7 @@ def _looked_up(
     pairs = [{"mine": source.id, name: value} for (source, _), own in zip(asked, wanted, strict=True) for value in own]
     found: dict[int, list[Row[Any]]] = {}
     if pairs:
-        for row in conn.execute(statement(conn.dialect.name), tables.asking(conn, pairs)).all():
+        for row in conn.execute(statement(conn.dialect.name), statements.asking(conn, pairs)).all():
             found.setdefault(row.mine, []).append(row)
     return found
 
@@ -186,7 +186,7 @@ def _dated(conn: Connection, asked: Sequence[Asked]) -> set[int]:
         for at in identity.titles_by_date(entries)
     ]
     return (
-        set(conn.execute(_with_dates(conn.dialect.name), tables.asking(conn, dates)).scalars().all())
+        set(conn.execute(_with_dates(conn.dialect.name), statements.asking(conn, dates)).scalars().all())
         if dates
         else set()
     )
@@ -284,21 +284,21 @@ def add(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
 
 def _insert_part(conn: Connection, new: Sequence[_New]) -> Mapping[str, int]:
     rows = [_item_row(*pair) for pair in new]
-    returned = conn.execute(_inserting(conn.dialect.name, tuple(rows[0])), tables.given(conn, _items, rows))
+    returned = conn.execute(_inserting(conn.dialect.name, tuple(rows[0])), statements.given(conn, _items, rows))
     ids: dict[str, int] = {url_key: item_id for item_id, url_key in returned}
     if len(ids) < len(new):
         raise errors.ConflictError(f"{len(new) - len(ids)} items were stored by another poll at the same moment")
-    tables.add(conn, _sightings, [_sighting(one, ids[item.url_key], item) for one, item in new])
+    statements.add(conn, _sightings, [_sighting(one, ids[item.url_key], item) for one, item in new])
     attached = [row for _, item in new for row in _enclosures(ids[item.url_key], item.entry)]
     if attached:
-        tables.add(conn, tables.enclosures, attached)
+        statements.add(conn, tables.enclosures, attached)
     changes.tell_when(conn, "new", [(ids[item.url_key], one.at) for one, item in new])
     return ids
 
 
 @lru_cache
 def _inserting(dialect: str, keys: tuple[str, ...]) -> ReturningInsert[Any]:
-    return tables.insert_statement(dialect, _items, keys, anew=True).returning(_items.c.id, _items.c.url_key)
+    return statements.insert_statement(dialect, _items, keys, anew=True).returning(_items.c.id, _items.c.url_key)
 
 
 def _item_row(brought: Brought, one: model.NewItem) -> dict[str, Any]:
@@ -384,7 +384,7 @@ def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now
     conn.execute(update(_items).where(_items.c.id == seen.item.id).values(values))
     conn.execute(delete(tables.enclosures).where(tables.enclosures.c.item_id == seen.item.id))
     if attached := list(_enclosures(seen.item.id, seen.entry)):
-        tables.add(conn, tables.enclosures, attached)
+        statements.add(conn, tables.enclosures, attached)
 
 
 def latest_times(conn: Connection, source_ids: Collection[int]) -> Mapping[int, Sequence[datetime]]:

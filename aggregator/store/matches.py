@@ -18,7 +18,7 @@ from aggregator.dedup import fingerprint, placement
 from aggregator.dedup.comparison import Relation
 from aggregator.dedup.placement import Link, Neighbourhood, Newcomer, Placed
 from aggregator.feed import identity
-from aggregator.store import changes, neighbours, tables
+from aggregator.store import changes, neighbours, statements, tables
 from aggregator.store.neighbours import Arrival
 
 _items, _clusters, _matches, _fingerprints = tables.items, tables.clusters, tables.matches, tables.fingerprints
@@ -101,7 +101,7 @@ def expect(conn: Connection, item_ids: Collection[int]) -> None:
     clusters = {row.cluster_id for row in _rows(conn, item_ids).values() if row.cluster_id is not None}
     if clusters:
         wanted = sorted({*item_ids, *_mates(_inside(conn, clusters), item_ids)[0]})
-        held = select(_items.c.id).where(tables.among(conn, _items.c.id, wanted)).order_by(_items.c.id)
+        held = select(_items.c.id).where(statements.among(conn, _items.c.id, wanted)).order_by(_items.c.id)
         conn.execute(held.with_for_update(key_share=True))
 
 
@@ -124,7 +124,7 @@ def withdraw(conn: Connection, item_ids: Collection[int], now: datetime) -> None
 
 def _rows(conn: Connection, ids: Collection[int]) -> dict[int, Any]:
     columns = (_items.c.id, _items.c.cluster_id, _items.c.algo)
-    return {row.id: row for row in conn.execute(select(*columns).where(tables.among(conn, _items.c.id, list(ids))))}
+    return {row.id: row for row in conn.execute(select(*columns).where(statements.among(conn, _items.c.id, list(ids))))}
 
 
 def _is_moved(arrival: Arrival, row: Any, anew: Collection[int]) -> bool:
@@ -171,7 +171,7 @@ def _keep_found(conn: Connection, ids: Sequence[int]) -> None:
     texts = neighbours.texts(conn, ids)
     rows = [{"hash": one, "item_id": item_id} for item_id in ids for one in texts[item_id].stored]
     if rows:
-        tables.add(conn, _fingerprints, rows, anew=True)
+        statements.add(conn, _fingerprints, rows, anew=True)
 
 
 def _leave(conn: Connection, this: _Round) -> None:
@@ -179,16 +179,18 @@ def _leave(conn: Connection, this: _Round) -> None:
     rows = _rows(conn, this.arrivals)
     before = [key for key, row in rows.items() if row.algo is not None or row.cluster_id is not None]
     if before:
-        theirs = or_(tables.among(conn, _matches.c.item_id, before), tables.among(conn, _matches.c.other_id, before))
+        theirs = or_(
+            statements.among(conn, _matches.c.item_id, before), statements.among(conn, _matches.c.other_id, before)
+        )
         conn.execute(delete(_matches).where(theirs))
-        conn.execute(delete(_fingerprints).where(tables.among(conn, _fingerprints.c.item_id, before)))
+        conn.execute(delete(_fingerprints).where(statements.among(conn, _fingerprints.c.item_id, before)))
 
 
 def _hold(conn: Connection, ids: Collection[int]) -> None:
     """Keep other writers away from these items. Never waits, for whoever has them may be waiting for us."""
     if not ids or conn.dialect.name == "sqlite":
         return
-    wanted = select(_items.c.id).where(tables.among(conn, _items.c.id, sorted(ids))).order_by(_items.c.id)
+    wanted = select(_items.c.id).where(statements.among(conn, _items.c.id, sorted(ids))).order_by(_items.c.id)
     held = conn.execute(wanted.with_for_update(key_share=True, skip_locked=True)).all()
     if len(held) < len(ids):
         raise errors.ConflictError("another writer is at work on an item of the same cluster")
@@ -198,7 +200,7 @@ def _inside(conn: Connection, clusters: Collection[int]) -> dict[int, int]:
     """The items of these clusters, each with its cluster."""
     if not clusters:
         return {}
-    theirs = tables.among(conn, _items.c.cluster_id, sorted(clusters))
+    theirs = statements.among(conn, _items.c.cluster_id, sorted(clusters))
     rows = conn.execute(select(_items.c.id, _items.c.cluster_id).where(theirs).order_by(_items.c.id))
     return {row.id: row.cluster_id for row in rows}
 
@@ -219,7 +221,7 @@ def _members(conn: Connection, clusters: Collection[int]) -> dict[int, tuple[int
         apart,
         tables.sources.c.name,
     )
-    theirs = tables.among(conn, _items.c.cluster_id, sorted(clusters))
+    theirs = statements.among(conn, _items.c.cluster_id, sorted(clusters))
     return {
         row.id: (
             row.cluster_id,
@@ -316,7 +318,7 @@ def _index(conn: Connection, this: _Round) -> None:
             rows.append({"hash": hashed, "item_id": item_id})
             room[hashed] -= 1
     if rows:
-        tables.add(conn, _fingerprints, rows, anew=True)
+        statements.add(conn, _fingerprints, rows, anew=True)
 
 
 def _relate(conn: Connection, this: _Round, members: Mapping[int, tuple[int, placement.Member]]) -> None:
@@ -339,7 +341,7 @@ def _relate(conn: Connection, this: _Round, members: Mapping[int, tuple[int, pla
     for row in _headlines(this):
         _add(rows, row)
     if rows:
-        tables.add(conn, _matches, [rows[key] for key in sorted(rows)], anew=True)
+        statements.add(conn, _matches, [rows[key] for key in sorted(rows)], anew=True)
 
 
 def _add(rows: dict[tuple[int, int], dict[str, Any]], row: dict[str, Any]) -> None:
@@ -396,7 +398,7 @@ def _choose(conn: Connection, clusters: Collection[int], members: Mapping[int, t
         theirs.setdefault(cluster, []).append(member)
     gone = [number for number in clusters if number not in theirs]
     if gone:
-        conn.execute(delete(_clusters).where(tables.among(conn, _clusters.c.id, gone)))
+        conn.execute(delete(_clusters).where(statements.among(conn, _clusters.c.id, gone)))
     shown = [
         {"of": number, "shown": placement.representative(theirs[number])}
         for number in sorted(clusters)
@@ -416,5 +418,5 @@ def forget(conn: Connection, before: datetime, *, limit: int) -> int:
     old = select(_items.c.id).join(lowest, lowest.c.item_id == _items.c.id).where(_items.c.first_seen_at < before)
     ids = list(conn.execute(old).scalars())
     if ids:
-        conn.execute(delete(_fingerprints).where(tables.among(conn, _fingerprints.c.item_id, ids)))
+        conn.execute(delete(_fingerprints).where(statements.among(conn, _fingerprints.c.item_id, ids)))
     return len(ids)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, or_, select
 from aggregator import boilerplate, model
 from aggregator.dedup import comparison, fingerprint, normalize, placement
 from aggregator.dedup.placement import Known, Neighbourhood, Newcomer
-from aggregator.store import tables
+from aggregator.store import statements, tables
 
 _items, _fingerprints = tables.items, tables.fingerprints
 
@@ -107,8 +107,8 @@ def around(
 
 def _holders(conn: Connection, hashes: Collection[int]) -> list[tuple[int, list[int]]]:
     """Who has stored these hashes: a row for each hash, for those that are common have two dozen."""
-    theirs = tables.gathered(conn, _fingerprints.c.item_id)
-    stored = select(_fingerprints.c.hash, theirs).where(tables.among(conn, _fingerprints.c.hash, hashes))
+    theirs = statements.gathered(conn, _fingerprints.c.item_id)
+    stored = select(_fingerprints.c.hash, theirs).where(statements.among(conn, _fingerprints.c.hash, hashes))
     return [(row[0], row[1]) for row in conn.execute(stored.group_by(_fingerprints.c.hash))]
 
 
@@ -117,7 +117,7 @@ def _known(conn: Connection, ids: Collection[int], text_hashes: Collection[str])
     columns = (_items.c.id, _items.c.tokens, _items.c.whole_hash, _items.c.cluster_id, _items.c.state, _items.c.algo)
     if not ids and not text_hashes:
         return
-    theirs = or_(tables.among(conn, _items.c.id, ids), tables.among(conn, _items.c.whole_hash, [*text_hashes]))
+    theirs = or_(statements.among(conn, _items.c.id, ids), statements.among(conn, _items.c.whole_hash, [*text_hashes]))
     for row in conn.execute(select(*columns).where(theirs).order_by(_items.c.id)):
         # A text that has not been placed may be a wall's, or a stopgap until the page can be had.
         if row.id in ids or row.algo is not None or row.state in model.SETTLED:
@@ -128,7 +128,7 @@ def _give_texts(conn: Connection, found: Neighbourhood, ids: Collection[int]) ->
     if not ids:
         return
     read = texts(conn, ids)
-    told = select(_items.c.id, _items.c.title, _items.c.source_id).where(tables.among(conn, _items.c.id, ids))
+    told = select(_items.c.id, _items.c.title, _items.c.source_id).where(statements.among(conn, _items.c.id, ids))
     for row in conn.execute(told):
         subject = comparison.Subject(text=read[row.id], title=title_words(row.title), source_id=row.source_id)
         found.known[row.id].subject = subject
@@ -138,7 +138,7 @@ def texts(conn: Connection, ids: Collection[int]) -> dict[int, fingerprint.Text]
     """The stored texts of these items, as far as it can be without reading them."""
     if not ids:
         return {}
-    hashes = select(_items.c.id, _items.c.whole_hash).where(tables.among(conn, _items.c.id, ids))
+    hashes = select(_items.c.id, _items.c.whole_hash).where(statements.among(conn, _items.c.id, ids))
     found: dict[int, fingerprint.Text] = {}
     unread = []
     for row in conn.execute(hashes):
@@ -148,7 +148,7 @@ def texts(conn: Connection, ids: Collection[int]) -> dict[int, fingerprint.Text]
             unread.append(row.id)
     if unread:
         columns = (_items.c.id, _items.c.text, _items.c.boilerplate, _items.c.whole_hash)
-        read = select(*columns).where(tables.among(conn, _items.c.id, unread))
+        read = select(*columns).where(statements.among(conn, _items.c.id, unread))
         for item_id, text, apart, whole_hash in conn.execute(read):
             found[item_id] = fingerprint.read(normalize.tokens(boilerplate.whole(text or "", apart)))
             if whole_hash is not None:
@@ -159,7 +159,7 @@ def texts(conn: Connection, ids: Collection[int]) -> dict[int, fingerprint.Text]
 def stored(conn: Connection, ids: Collection[int], now: datetime) -> list[Arrival]:
     """These items as they are stored, to be placed again."""
     columns = (_items.c.id, _items.c.source_id, _items.c.title, _items.c.whole_hash, _items.c.state)
-    rows = conn.execute(select(*columns).where(tables.among(conn, _items.c.id, ids)).order_by(_items.c.id))
+    rows = conn.execute(select(*columns).where(statements.among(conn, _items.c.id, ids)).order_by(_items.c.id))
     return [
         Arrival(
             item_id=row.id,

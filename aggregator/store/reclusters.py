@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, TextClause, and_, bindparam, f
 
 from aggregator import model
 from aggregator.dedup import fingerprint
-from aggregator.store import matches, neighbours, pages, tables
+from aggregator.store import matches, neighbours, pages, statements, tables
 
 _items, _revisions = tables.items, tables.revisions
 
@@ -69,7 +69,7 @@ def mark(conn: Connection, choice: pages.Choice, *, after: int, limit: int) -> i
     ids: list[int] = list(conn.execute(some.order_by(_items.c.id).limit(limit)).scalars())
     if not ids:
         return None
-    conn.execute(update(_items).where(tables.among(conn, _items.c.id, ids)).values(algo=0))
+    conn.execute(update(_items).where(statements.among(conn, _items.c.id, ids)).values(algo=0))
     return ids[-1]
 
 
@@ -93,7 +93,7 @@ def write(conn: Connection, renewed: Sequence[Renewed], now: datetime) -> int:
     """Place these items, as far as they are what was read and nobody else is at work on them; returns how many. Raises ConflictError."""
     given = {one.item.item_id: one for one in renewed}
     columns = (_items.c.id, _items.c.text_hash)
-    free = select(*columns).where(tables.among(conn, _items.c.id, sorted(given))).order_by(_items.c.id)
+    free = select(*columns).where(statements.among(conn, _items.c.id, sorted(given))).order_by(_items.c.id)
     rows = conn.execute(free.with_for_update(key_share=True, skip_locked=True)).all()
     ours = [given[row.id] for row in rows if row.text_hash == given[row.id].item.text_hash]
     other = [

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from aggregator import model, pushing
 from aggregator.feed import identity
-from aggregator.store import changes, shown, tables
+from aggregator.store import changes, shown, statements, tables
 
 _sources = tables.sources
 
@@ -255,7 +255,7 @@ def finish_all(conn: Connection, finished: Sequence[Finished]) -> None:
         alike.setdefault(tuple(values), []).append({f"to_{key}": value for key, value in values.items()})
     for keys, rows in alike.items():
         conn.execute(_finishing(keys), rows)
-    tables.add(conn, tables.polls, [_poll_row(one.report) for one in finished])
+    statements.add(conn, tables.polls, [_poll_row(one.report) for one in finished])
 
 
 @lru_cache(maxsize=64)

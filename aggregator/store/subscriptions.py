@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
 
 from aggregator import model, pushing, websub
-from aggregator.store import sources, tables
+from aggregator.store import sources, statements, tables
 
 _subscriptions, _sources = tables.subscriptions, tables.sources
 
@@ -58,7 +58,7 @@ def reconcile(conn: Connection, names: Collection[str], base_url: str, now: date
     """Make the table say what the configuration says: the sources `names` are subscribed to what they name, no others are, and hubs
     that were given another address than `base_url` are asked anew."""
     columns = (_sources.c.id, _sources.c.name, _sources.c.state, _sources.c.hubs, _sources.c.topic)
-    rows = conn.execute(select(*columns).where(tables.among(conn, _sources.c.name, names))).all()
+    rows = conn.execute(select(*columns).where(statements.among(conn, _sources.c.name, names))).all()
     polled = {row.id: row for row in rows if row.state in sources.POLLED}
     held = _read(conn, _subscriptions.c.state.in_(websub.WANTED))
     strangers = [one for one in held if one.source_id not in polled]

@@ -1,9 +1,7 @@
 """What is stored: one set of tables for SQLite and Postgres. `docs/schema.md` says what each column means."""
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -16,9 +14,7 @@ from sqlalchemy import (
     Connection,
     Float,
     ForeignKey,
-    FromClause,
     Index,
-    Insert,
     Integer,
     LargeBinary,
     MetaData,
@@ -26,20 +22,14 @@ from sqlalchemy import (
     TableClause,
     Text,
     UniqueConstraint,
-    any_,
-    bindparam,
     column,
     false,
-    func,
-    insert,
-    literal,
     or_,
     select,
     table,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
 from aggregator import errors
 from aggregator.store import moments
@@ -481,57 +471,6 @@ shown = Table(
 LEASED = (sources, items, backfills)
 
 
-def add(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, anew: bool = False) -> None:
-    """Insert `rows`, which have the same columns; with `anew` only those that are not there yet."""
-    adding = insert_statement(conn.dialect.name, table, tuple(rows[0]), anew=anew)
-    conn.execute(adding, given(conn, table, rows))
-
-
-@lru_cache
-def insert_statement(dialect: str, table: Table, keys: Sequence[str], *, anew: bool) -> Insert:
-    """INSERT of many rows, to be executed with what is `given`.
-
-    Postgres takes them all in one parameter: psycopg reads a statement with VALUES for each row letter by letter, and sends rows
-    of their own one by one.
-    """
-    if dialect == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing() if anew else insert(table)
-    columns = [Column(key, table.c[key].type) for key in keys]
-    rows = (
-        func.json_to_recordset(bindparam("rows", type_=JSON())).table_valued(*columns).render_derived(with_types=True)
-    )
-    adding = postgresql.insert(table).from_select(list(keys), select(*rows.c))
-    return adding.on_conflict_do_nothing() if anew else adding
-
-
-def given(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> Any:
-    """`rows` as `insert_statement` takes them."""
-    if conn.dialect.name == "sqlite":
-        return rows
-    times = [key for key in rows[0] if isinstance(table.c[key].type, UTCTime)]
-    return {"rows": [{**row, **{key: _zoned(row[key]) for key in times}} for row in rows]}
-
-
-def asked(dialect: str, **types: Any) -> FromClause:
-    """Rows to select from with these columns, executed with what they are `asking` for: all in one parameter, however many."""
-    if dialect == "sqlite":
-        each = func.json_each(bindparam("rows")).table_valued("value")
-        told = (func.json_extract(each.c.value, f"$.{key}", type_=kind).label(key) for key, kind in types.items())
-        return select(*told).subquery("asked")
-    rows = func.json_to_recordset(bindparam("rows", type_=JSON()))
-    columns = [Column(key, kind) for key, kind in types.items()]
-    return rows.table_valued(*columns, name="asked").render_derived(with_types=True)
-
-
-def asking(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """`rows` as a statement with `asked` takes them."""
-    return {"rows": json.dumps(rows) if conn.dialect.name == "sqlite" else rows}
-
-
-def _zoned(moment: datetime | None) -> str | None:
-    return moments.sorting(moment) if moment is not None else None
-
-
 def unclaimed(claimed: Table, now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Whether a row of a leased table is in nobody's hands."""
     return or_(claimed.c.lease_until.is_(None), claimed.c.lease_until <= now)
@@ -542,23 +481,6 @@ def known(conn: Connection, names: Collection[str]) -> None:
     found = set(conn.execute(select(sources.c.name).where(sources.c.name.in_(names))).scalars()) if names else set()
     if unknown := [name for name in names if name not in found]:
         raise errors.NotFoundError(f"no source is called {unknown[0]!r}")
-
-
-def among(conn: Connection, values: ColumnElement[T], wanted: Collection[T]) -> ColumnElement[bool]:
-    """Whether one of `values` is `wanted`, however many these are: they are one parameter, where IN makes each of them one."""
-    if conn.dialect.name == "sqlite":
-        given = func.json_each(json.dumps(list(wanted))).table_valued(column("value", values.type))
-        return values.in_(select(given.c.value))
-    return values == any_(literal(list(wanted), ARRAY(values.type)))
-
-
-def gathered(conn: Connection, values: ColumnElement[T]) -> ColumnElement[list[T]]:
-    """All `values` of a group as one list: what is read by the dozen costs more as rows than it does to find."""
-    return (
-        func.json_group_array(values, type_=JSON)
-        if conn.dialect.name == "sqlite"
-        else func.json_agg(values, type_=JSON)
-    )
 
 
 def view(name: str, columns: str, **types: Any) -> TableClause:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from aggregator import model
-from aggregator.store import tables
+from aggregator.store import statements, tables
 
 _tags, _item_tags = tables.tags, tables.item_tags
 
@@ -22,7 +22,7 @@ def label(conn: Connection, labels: Mapping[str, str], now: datetime) -> None:
         if tag not in known
     ]
     if new:
-        tables.add(conn, _tags, new, anew=True)
+        statements.add(conn, _tags, new, anew=True)
     for tag, name in labels.items():
         if tag in known and known[tag] != name:
             conn.execute(update(_tags).where(_tags.c.kind == "topic", _tags.c.tag == tag).values(label=name))
@@ -37,8 +37,8 @@ def unknown(conn: Connection, tags: Sequence[model.Tag]) -> list[model.Tag]:
     kinds = {tag.kind for tag in tags}
     if not kinds:
         return []
-    words = tables.among(conn, _tags.c.tag, {tag.tag for tag in tags})
-    known = conn.execute(select(_tags.c.kind, _tags.c.tag).where(tables.among(conn, _tags.c.kind, kinds), words))
+    words = statements.among(conn, _tags.c.tag, {tag.tag for tag in tags})
+    known = conn.execute(select(_tags.c.kind, _tags.c.tag).where(statements.among(conn, _tags.c.kind, kinds), words))
     there = {(row.kind, row.tag) for row in known}
     return [tag for tag in tags if (tag.kind, tag.tag) not in there]
 
@@ -48,7 +48,7 @@ def know(conn: Connection, tags: Iterable[model.Tag], now: datetime) -> None:
     other in one direction only."""
     words = sorted({(tag.kind, tag.tag) for tag in tags})
     if words:
-        tables.add(conn, _tags, [{"kind": kind, "tag": tag, "added_at": now} for kind, tag in words], anew=True)
+        statements.add(conn, _tags, [{"kind": kind, "tag": tag, "added_at": now} for kind, tag in words], anew=True)
 
 
 def write(conn: Connection, item_id: int, tags: Sequence[model.Tag]) -> None:
@@ -59,4 +59,4 @@ def write(conn: Connection, item_id: int, tags: Sequence[model.Tag]) -> None:
     rows = [
         {"item_id": item_id, "kind": tag.kind, "tag": tag.tag, "origin": tag.origin, "score": tag.score} for tag in tags
     ]
-    tables.add(conn, _item_tags, rows, anew=True)
+    statements.add(conn, _item_tags, rows, anew=True)

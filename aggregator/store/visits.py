@@ -12,7 +12,18 @@ from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select, 
 
 from aggregator import errors, model
 from aggregator.feed import identity
-from aggregator.store import boilerplate, changes, matches, neighbours, pages, revisions, tables, tags, walls
+from aggregator.store import (
+    boilerplate,
+    changes,
+    matches,
+    neighbours,
+    pages,
+    revisions,
+    statements,
+    tables,
+    tags,
+    walls,
+)
 
 _items = tables.items
 
@@ -59,7 +70,9 @@ def claim_due(
 
 
 def _pageless(conn: Connection, now: datetime, limit: int, names: Collection[str]) -> Sequence[Any]:
-    mine = _items.c.source_id.in_(select(tables.sources.c.id).where(tables.among(conn, tables.sources.c.name, names)))
+    mine = _items.c.source_id.in_(
+        select(tables.sources.c.id).where(statements.among(conn, tables.sources.c.name, names))
+    )
     due = select(_items.c.id, _items.c.next_visit_at)
     due = due.where(_items.c.next_visit_at <= now, tables.unclaimed(_items, now), mine)
     return conn.execute(due.order_by(_items.c.next_visit_at, _items.c.id).limit(limit)).all()
@@ -82,7 +95,7 @@ def _window(conn: Connection, now: datetime, crowded: Collection[str], pageless:
     if crowded:
         due = due.where(_items.c.host.not_in(crowded))
     if pageless:
-        others = select(tables.sources.c.id).where(tables.among(conn, tables.sources.c.name, pageless))
+        others = select(tables.sources.c.id).where(statements.among(conn, tables.sources.c.name, pageless))
         due = due.where(_items.c.source_id.not_in(others))
     return conn.execute(due.order_by(_items.c.next_visit_at, _items.c.id).limit(_WINDOW)).all()
 

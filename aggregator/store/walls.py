@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 
 from aggregator import announced, boilerplate, model
 from aggregator.feed import identity
-from aggregator.store import tables
+from aggregator.store import statements, tables
 
 _items, _paragraphs, _boilerplate = tables.items, tables.paragraphs, tables.boilerplate
 
@@ -60,9 +60,9 @@ def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime)
 def _write(conn: Connection, walled: Sequence[tuple[int, int]], text: str, whole: int, now: datetime) -> None:
     sources = sorted({source_id for _, source_id in walled})
     told: dict[str, Any] = {"hash": whole, "text": text, "items": len(walled), "learned_at": now}
-    tables.add(conn, _boilerplate, [{"source_id": source_id, **told} for source_id in sources], anew=True)
+    statements.add(conn, _boilerplate, [{"source_id": source_id, **told} for source_id in sources], anew=True)
     conn.execute(_REOPEN, {"sources": sources, "whole": whole})
     held = [
         {"item_id": item_id, "hash": whole, "source_id": source_id, "at": now} for item_id, source_id in sorted(walled)
     ]
-    tables.add(conn, _paragraphs, held, anew=True)
+    statements.add(conn, _paragraphs, held, anew=True)
