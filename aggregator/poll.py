@@ -408,8 +408,7 @@ def _perhaps_ours(error: errors.AggregatorError) -> bool:
 
 
 async def _hash(body: spool.Body) -> str:
-    digest = spool.sha256(body) if len(body) < _SMALL else await asyncio.to_thread(spool.sha256, body)
-    return digest[:32]
+    return spool.quick_hash(body) if len(body) < _SMALL else await asyncio.to_thread(spool.quick_hash, body)
 
 
 def _as_before(polled: _Polled, feed: model.ParsedFeed | None) -> model.Decision | None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Self, cast
 
+import xxhash
+
 _PIECE = 1 << 18
 
 
@@ -50,6 +52,14 @@ def pieces(body: Body) -> Iterator[bytes]:
 def sha256(body: Body) -> str:
     """The SHA-256 of `body`, in hex. Raises OSError."""
     digest = hashlib.sha256()
+    for piece in pieces(body):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def quick_hash(body: Body) -> str:
+    """32 hex digits by which one body is known again, in a tenth of the time; they prove nothing. Raises OSError."""
+    digest = xxhash.xxh3_128()
     for piece in pieces(body):
         digest.update(piece)
     return digest.hexdigest()
