@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aggregator.feed import split
 
@@ -128,4 +128,4 @@ def _moved(part: split.Part, entry: split.Entry) -> split.Part:
     """What was found of an entry that stands elsewhere in its whole document."""
     by = part.start - entry.start
     left_out = sorted((start + by, end + by) for start, end in entry.counters + entry.stamps)
-    return replace(part, left_out=tuple(left_out))
+    return part._replace(left_out=tuple(left_out))

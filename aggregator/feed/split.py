@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 from xml.parsers import expat
 
 import xxhash
@@ -86,8 +87,7 @@ _SPACES = re.compile(rb"xmlns(?::([\w.-]+))?\s*=\s*[\"']([^\"']*)[\"']")
 _KNOWN_SPACES = frozenset({b"http://www.w3.org/1999/xhtml", b"http://www.w3.org/2005/Atom"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(NamedTuple):
     """An entry: its bytes from `start` to `end`, and the hash of them.
 
     `salt` stands for what it inherits, `left_out` are the spans of counters, comments and stamps in it.
