@@ -10,15 +10,17 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from sqlalchemy import text
 
+from aggregator import model
 from aggregator.dedup import comparison, fingerprint
 from aggregator.dedup.placement import MOST_POSTINGS, Newcomer
-from aggregator.store import db, neighbours, statements, tables
+from aggregator.store import db, matches, neighbours, statements, tables
 from bench import duplicates
 from tests import make
 
@@ -28,6 +30,10 @@ from tests import make
 ROWS, COMMON, POOL = 15, 0.078, 48_000
 EVERYWHERE, HOT = 0.1, 200
 ROUNDS = 60
+# Words of the real texts that are placed among them.
+LEAST, MOST = 420, 580
+# No simulated item has such a number.
+_BEYOND = 1_000_000_000
 
 _ITEMS = """
 INSERT INTO items (id, url, url_key, host, source_id, title, authors, categories, summary, content, published_at, date_source,
@@ -95,6 +101,58 @@ def timed(store: db.Store) -> tuple[float, float]:
     return statistics.median(took), statistics.mean(compared)
 
 
+def handled(store: db.Store, documents: Sequence[duplicates.Document]) -> float:
+    """Milliseconds of CPU, the database server's not counted, for each of these texts: its fingerprint, and its place among what is there,
+    written and taken back."""
+    began = time.process_time()
+    made = [fingerprint.make(one["text"], one["title"] or "") for one in documents]
+    spent = time.process_time() - began
+    with store.begin() as conn:
+        ids = [
+            row.id for row in conn.execute(tables.items.insert().returning(tables.items.c.id), _rows(documents, made))
+        ]
+        for start in range(0, len(ids), duplicates.TOGETHER):
+            arrivals = [
+                neighbours.Arrival(
+                    item_id=ids[n],
+                    source_id=1,
+                    at=make.NOW,
+                    title=documents[n]["title"] or "",
+                    text_hash=made[n][0],
+                    fingerprint=made[n][1],
+                )
+                for n in range(start, min(start + duplicates.TOGETHER, len(ids)))
+            ]
+            began = time.process_time()
+            matches.place(conn, arrivals)
+            spent += time.process_time() - began
+        conn.rollback()
+    return spent / len(documents) * 1000
+
+
+def _rows(
+    documents: Sequence[duplicates.Document], made: Sequence[tuple[str | None, model.Fingerprint]]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": _BEYOND + n,
+            "url_key": f"labelled{n}",
+            "host": "",
+            "source_id": 1,
+            "title": one["title"] or "",
+            "text": one["text"],
+            "whole_hash": hashed,
+            "summary": "",
+            "content": "",
+            "date_source": "published",
+            "state": "ok",
+            **{name: [] for name in ("authors", "categories")},
+            **dict.fromkeys(("published_at", "first_seen_at", "last_seen_at", "changed_at"), make.NOW),
+        }
+        for n, (one, (hashed, _)) in enumerate(zip(documents, made, strict=True))
+    ]
+
+
 @contextmanager
 def opened(*, postgres: bool) -> Iterator[db.Store]:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -114,6 +172,8 @@ def main() -> None:
     parser.add_argument("--postgres", action="store_true")
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     chosen = parser.parse_args()
+    recorded = duplicates.documents() if duplicates.SHARED.exists() else []
+    real = [one for one in recorded if LEAST <= len(one["text"].split()) <= MOST]
     with opened(postgres=chosen.postgres) as store:
         store.upgrade()
         with store.begin() as conn:
@@ -130,6 +190,8 @@ def main() -> None:
                 f"{size:>9,} simulated items: {took:.2f} ms an item, {took / first:.2f} times, {compared:.1f} texts to compare",
                 flush=True,
             )
+            if real:
+                print(f"{'':>9} of {len(real)} real ones of some 500 words: {handled(store, real):.2f} ms of CPU each")
         store.close()
 
 
