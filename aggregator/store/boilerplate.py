@@ -65,10 +65,14 @@ _REOPEN = (
 def learned(conn: Connection, source_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
     """The hashes of the paragraphs that each of these sources is known for."""
     found: dict[int, set[int]] = {}
-    known = select(_boilerplate.c.source_id, _boilerplate.c.hash).where(_boilerplate.c.source_id.in_(source_ids))
-    for row in conn.execute(known):
+    for row in conn.execute(_LEARNED, {"sources": list(source_ids)}) if source_ids else ():
         found.setdefault(row.source_id, set()).add(row.hash)
     return {source: frozenset(hashes) for source, hashes in found.items()}
+
+
+_LEARNED = select(_boilerplate.c.source_id, _boilerplate.c.hash).where(
+    _boilerplate.c.source_id.in_(bindparam("sources", expanding=True))
+)
 
 
 def take_turns(conn: Connection, source_ids: Iterable[int]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from aggregator import model
 from aggregator.store import statements, tables
@@ -22,17 +22,21 @@ class Standing:
 
 def standing(conn: Connection, item_ids: Sequence[int]) -> Mapping[int, Standing]:
     """What has become of the pages of these items, of those of which anything is known."""
-    told = select(_changes.c.item_id, _changes.c.kind, _changes.c.detail).where(
-        _changes.c.item_id.in_(item_ids), _changes.c.kind.in_(tuple(model.FateKind))
-    )
     found: dict[int, Standing] = {}
-    for item_id, kind, detail in conn.execute(told.order_by(_changes.c.id)):
+    for item_id, kind, detail in conn.execute(_FATES, {"ids": list(item_ids)}) if item_ids else ():
         before = found.get(item_id, Standing())
         if kind == model.FateKind.MOVED:
             found[item_id] = Standing(before.fate, detail)
         else:
             found[item_id] = Standing(None if kind == model.FateKind.RETURNED else kind, before.moved_to)
     return found
+
+
+_FATES = (
+    select(_changes.c.item_id, _changes.c.kind, _changes.c.detail)
+    .where(_changes.c.item_id.in_(bindparam("ids", expanding=True)), _changes.c.kind.in_(tuple(model.FateKind)))
+    .order_by(_changes.c.id)
+)
 
 
 def tell(conn: Connection, kind: str, item_ids: Iterable[int], now: datetime) -> None:

@@ -89,6 +89,19 @@ def among(conn: Connection, values: ColumnElement[T], wanted: Collection[T]) -> 
     return values == any_(literal(list(wanted), ARRAY(values.type)))
 
 
+def listed(dialect: str, values: ColumnElement[T], name: str) -> ColumnElement[bool]:
+    """The same of a parameter, in a statement that is built once and executed with a `listing` under this `name`."""
+    if dialect == "sqlite":
+        given = func.json_each(bindparam(name)).table_valued(column("value", values.type))
+        return values.in_(select(given.c.value))
+    return values == any_(bindparam(name, type_=ARRAY(values.type)))
+
+
+def listing(conn: Connection, wanted: Collection[Any]) -> str | list[Any]:
+    """What is `wanted`, as a statement with `listed` takes it."""
+    return json.dumps(list(wanted)) if conn.dialect.name == "sqlite" else list(wanted)
+
+
 def gathered(conn: Connection, values: ColumnElement[T]) -> ColumnElement[list[T]]:
     """All `values` of a group as one list: what is read by the dozen costs more as rows than it does to find."""
     return (

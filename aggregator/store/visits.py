@@ -8,7 +8,19 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    Update,
+    bindparam,
+    func,
+    not_,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.types import NullType
 
 from aggregator import errors, model
 from aggregator.feed import identity
@@ -59,23 +71,27 @@ def claim_due(
         if len(shown) < _WINDOW:
             break
     ids = _in_turn(own, asked, limit)
-    free = (
-        select(_items.c.id).where(_items.c.id.in_(ids), tables.unclaimed(_items, now)).with_for_update(skip_locked=True)
-    )
-    ids = list(conn.execute(free).scalars()) if ids else []
+    ids = list(conn.execute(_FREE, {"ids": ids, "now": now}).scalars()) if ids else []
     if not ids:
         return ()
-    conn.execute(update(_items).where(_items.c.id.in_(ids)).values(lease_owner=owner, lease_until=now + lease))
+    conn.execute(_TAKE, {"ids": ids, "owner": owner, "until": now + lease})
     return claimed(conn, ids)
 
 
+# Built once, as below: to put these together takes longer than to run them.
+_now = bindparam("now", type_=_items.c.next_visit_at.type)
+_those = _items.c.id.in_(bindparam("ids", expanding=True))
+_FREE = select(_items.c.id).where(_those, tables.unclaimed(_items, _now)).with_for_update(skip_locked=True)
+_TAKE = (
+    update(_items)
+    .where(_those)
+    .values(lease_owner=bindparam("owner"), lease_until=bindparam("until", type_=_items.c.lease_until.type))
+)
+
+
 def _pageless(conn: Connection, now: datetime, limit: int, names: Collection[str]) -> Sequence[Any]:
-    mine = _items.c.source_id.in_(
-        select(tables.sources.c.id).where(statements.among(conn, tables.sources.c.name, names))
-    )
-    due = select(_items.c.id, _items.c.next_visit_at)
-    due = due.where(_items.c.next_visit_at <= now, tables.unclaimed(_items, now), mine)
-    return conn.execute(due.order_by(_items.c.next_visit_at, _items.c.id).limit(limit)).all()
+    given = {"now": now, "names": statements.listing(conn, names), "limit": limit}
+    return conn.execute(_looking(conn.dialect.name, pageless=True), given).all()
 
 
 def _in_turn(one: Sequence[Any], other: Sequence[Any], limit: int) -> list[int]:
@@ -90,14 +106,27 @@ def _in_turn(one: Sequence[Any], other: Sequence[Any], limit: int) -> list[int]:
 
 def _window(conn: Connection, now: datetime, crowded: Collection[str], pageless: Collection[str]) -> Sequence[Any]:
     """The longest due of the hosts that are not crowded."""
-    due = select(_items.c.id, _items.c.host, _items.c.next_visit_at)
-    due = due.where(_items.c.next_visit_at <= now, tables.unclaimed(_items, now))
+    given = {"now": now, "limit": _WINDOW}
     if crowded:
-        due = due.where(_items.c.host.not_in(crowded))
+        given["hosts"] = statements.listing(conn, crowded)
     if pageless:
-        others = select(tables.sources.c.id).where(statements.among(conn, tables.sources.c.name, pageless))
-        due = due.where(_items.c.source_id.not_in(others))
-    return conn.execute(due.order_by(_items.c.next_visit_at, _items.c.id).limit(_WINDOW)).all()
+        given["names"] = statements.listing(conn, pageless)
+    seen = _looking(conn.dialect.name, crowded=bool(crowded), pageless=False if pageless else None)
+    return conn.execute(seen, given).all()
+
+
+@lru_cache
+def _looking(dialect: str, *, pageless: bool | None, crowded: bool = False) -> Select[Any]:
+    """Those that are due, the longest first: of all sources, of those without pages, or of the others; none of crowded hosts."""
+    # They are only compared: to read 500 of them takes as long as to find them.
+    at = type_coerce(_items.c.next_visit_at, NullType()).label("next_visit_at")
+    due = select(_items.c.id, _items.c.host, at).where(_items.c.next_visit_at <= _now, tables.unclaimed(_items, _now))
+    if crowded:
+        due = due.where(not_(statements.listed(dialect, _items.c.host, "hosts")))
+    if pageless is not None:
+        named = select(tables.sources.c.id).where(statements.listed(dialect, tables.sources.c.name, "names"))
+        due = due.where(_items.c.source_id.in_(named) if pageless else _items.c.source_id.not_in(named))
+    return due.order_by(_items.c.next_visit_at, _items.c.id).limit(bindparam("limit"))
 
 
 def _fair(shown: Sequence[Any], limit: int, per_host: int, crowded: set[str]) -> list[Any]:
@@ -128,8 +157,15 @@ def claimed(conn: Connection, ids: Sequence[int]) -> tuple[model.Item, ...]:
 
 def rows(conn: Connection, ids: Sequence[int]) -> Sequence[RowMapping]:
     """These items, by their ids, each with the name of its source."""
-    named = select(_items, tables.sources.c.name.label("source")).join_from(_items, tables.sources)
-    return conn.execute(named.where(_items.c.id.in_(ids)).order_by(_items.c.id)).mappings().all()
+    return conn.execute(_ROWS, {"ids": list(ids)}).mappings().all()
+
+
+_ROWS = (
+    select(_items, tables.sources.c.name.label("source"))
+    .join_from(_items, tables.sources)
+    .where(_those)
+    .order_by(_items.c.id)
+)
 
 
 def item(
