@@ -19,7 +19,9 @@ _LONGEST_SENTENCE = 60
 _MOST, _MOST_FIRST = 70, 10
 # A paragraph in so many articles, that are so large a part of those remembered: one of fifty, but never more than ten.
 _ARTICLES, _SHARE, _ENOUGH = 3, 0.02, 10
-# What is longer than `_SHORT_WORDS` and stands inside is rather background that authors use again, unless so many have it.
+# What is longer than `_SHORT_WORDS` and stands inside is rather background that authors use again, unless so many have it; in scripts
+# without spaces, where it takes two or three characters to say a word, longer than this.
+_SHORT_DENSE = 75
 _LARGE_ARTICLES, _LARGE_SHARE = 4, 0.25
 # Such a line may follow what stands at the end: whom to follow, where to sign up.
 _LINE_WORDS = 15
@@ -165,7 +167,8 @@ def large(articles: int) -> int:
 
 def may_be_background(paragraph: str) -> bool:
     """Whether it is as long as a paragraph of an article: only where it stands tells it from one that is used again."""
-    return markup.count_words(paragraph) > _SHORT_WORDS
+    words, characters = markup.count_words(paragraph), len(markup.SPACELESS.findall(paragraph))
+    return words > (_SHORT_DENSE if 2 * characters > words else _SHORT_WORDS)
 
 
 def edges(paragraphs: Mapping[int, str]) -> frozenset[int]:

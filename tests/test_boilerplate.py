@@ -149,6 +149,19 @@ def test_of_what_may_be_background_a_quarter_must_have_it(articles: int, asked: 
 
 
 @pytest.mark.parametrize(
+    ("paragraph", "may"),
+    [
+        ("word " * 30, False),
+        ("word " * 31, True),
+        ("新酷产品第一时间免费试玩，还有众多优质达人分享独到生活经验。" * 2, False),
+        ("气候变化使河流上涨，城市的供水系统承受压力。" * 4, True),
+    ],
+)
+def test_what_is_as_long_as_a_paragraph_of_an_article_may_be_background(paragraph: str, may: bool) -> None:
+    assert boilerplate.may_be_background(paragraph) is may
+
+
+@pytest.mark.parametrize(
     ("behind", "last"), [([], [STORY[7]]), ([BOX], [STORY[7], BOX]), ([BOX, BOX[:40]], [BOX, BOX[:40]])]
 )
 def test_the_edges_of_an_article_are_its_first_paragraph_and_its_last_with_one_short_line(
