@@ -189,11 +189,10 @@ def test_an_address_that_several_entries_are_given_is_none_of_them(feeds: Source
     feeds.poll(A, *(dataclasses.replace(one, url="https://news.example/live", entry_hash="x") for one in entries))
     feeds.poll(A, dataclasses.replace(entries[0], url="https://news.example/", entry_hash="y"))
 
-    assert [item["url"] for item in _rows(store, tables.items)] == [
-        "https://news.example/",
-        "https://news.example/live",
-    ]
+    # The page there is none of their own: they stay where theirs are.
+    assert [item["url"] for item in _rows(store, tables.items)] == [one.url for one in entries]
     assert _further(store) == []
+    assert [row["kind"] for row in _rows(store, tables.changes)] == ["new", "new"]
 
 
 def test_an_address_that_items_come_to_share_one_after_the_other_is_none_of_them(
@@ -247,12 +246,65 @@ def test_a_guid_that_was_given_to_another_article_gives_its_item_no_address(feed
     assert _further(store) == []
 
 
-def test_an_address_that_is_another_one_at_every_look_is_not_kept_for_ever(feeds: Sources, store: db.Store) -> None:
-    for n in range(addresses.MOST + 5):
-        feeds.poll(A, make.entry(1, url=f"https://news.example/{n}/articles"))
+def test_of_an_address_that_is_another_one_at_every_look_the_latest_are_kept_and_no_more_told(
+    feeds: Sources, store: db.Store
+) -> None:
+    urls = [f"https://news.example/{n}/articles" for n in range(addresses.MOST + 5)]
+    for n, url in enumerate(urls):
+        feeds.poll(A, make.entry(1, url=url, entry_hash=f"{n}"))
 
     assert len(_rows(store, tables.items)) == 1
-    assert len(_further(store)) == addresses.MOST
+    assert [url for url, _ in _further(store)] == sorted(urls[-addresses.MOST :])
+    assert [row["kind"] for row in _rows(store, tables.changes)] == ["new", *["address"] * addresses.MOST]
+    with store.read() as conn:
+        assert addresses.find(conn, urls[-1]) == 1
+    assert len(feeds.poll(B, make.entry(1, url=urls[-1], guid="b")).new) == 0
+
+
+# What each of these articles is called, by its number.
+TITLES = (
+    "Fishermen protest against new quota in the Baltic",
+    "Parliament votes on budget after long night",
+    "Volcano erupts near the capital of Iceland",
+)
+Documents = Sequence[Sequence[tuple[int, str]]]
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        # An address that was given in error is corrected as the article comes that it belongs to.
+        [[(0, "n/0")], [(0, "n/1")], [(0, "n/0"), (1, "n/1")]],
+        [[(0, "n/0")], [(0, "n/1")], [(1, "n/1"), (0, "n/0")]],
+        # The latest is always at one address, until the next one comes.
+        [[(0, "latest")], [(1, "latest"), (0, "archive/0")], [(2, "latest"), (1, "archive/1"), (0, "archive/0")]],
+        [[(0, "latest")], [(0, "archive/0"), (1, "latest")], [(0, "archive/0"), (1, "archive/1"), (2, "latest")]],
+        [[(0, "latest")], [(0, "archive/0")], [(0, "archive/0"), (1, "latest")]],
+        # All move on by one; two change places.
+        [[(0, "p/1"), (1, "p/2")], [(2, "p/1"), (0, "p/2"), (1, "p/3")]],
+        [[(0, "n/0")], [(0, "n/1"), (1, "n/0")]],
+    ],
+)
+def test_an_article_at_an_address_that_another_leaves_is_one_of_its_own(
+    documents: Documents, feeds: Sources, store: db.Store
+) -> None:
+    for document in (*documents, documents[-1]):
+        entries = [
+            make.entry(n, url=f"https://news.example/{path}", title=TITLES[n], entry_hash=f"{n} {path}", **_dated(n))
+            for n, path in document
+        ]
+        feeds.poll(A, *entries)
+
+    told = {n for document in documents for n, _ in document}
+    items = _rows(store, tables.items)
+    assert sorted(item["title"] for item in items) == sorted(TITLES[n] for n in told)
+    last = {TITLES[n]: f"https://news.example/{path}" for n, path in documents[-1]}
+    assert {item["title"]: item["url"] for item in items} == last
+    assert _rows(store, tables.revisions) == []
+
+
+def _dated(n: int) -> dict[str, Any]:
+    return {"published_at": make.NOW - n * HOUR, "published_raw": f"{n} hours ago"}
 
 
 # ------------------------------------------------------------------------------------------------------- beside

@@ -238,6 +238,12 @@ def shares_address(key: str) -> bool:
     return _SHARED.search(key) is not None
 
 
+def lacks_page(key: str, url: str) -> bool:
+    """Whether the page at the present address of an item with this key is none of its own: the address is still the one by which the
+    item could not be known."""
+    return _base(key) == url_key(url)
+
+
 def _base(key: str) -> str | None:
     """The key of the address that such an entry shares."""
     return key.rpartition("#")[0] if shares_address(key) else None
@@ -257,15 +263,17 @@ def nearness(key: str, first: str, url: str | None) -> tuple[bool, bool]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What the store knows that the entries of a document may be. `by_key`: of the items that are or were at an address the nearest.
-    `moved`: items of the source with the date of an entry that neither its guid nor its key finds."""
+    `moved`: items of the source with the date of an entry that neither its guid nor its key finds. `taken`: keys that items have."""
 
     by_guid: Mapping[str, model.KnownItem]
     by_key: Mapping[str, model.KnownItem]
     moved: Sequence[model.KnownItem] = ()
+    taken: Collection[str] = ()
 
 
 _Match = tuple[model.KnownItem, str]
 _NOT_BY_KEY = (model.MatchedBy.GUID, model.MatchedBy.MOVED)
+_BY_GUID = (*_NOT_BY_KEY, model.MatchedBy.BOTH)
 
 
 def unmatched(entries: Iterable[Keyed], known: Known) -> tuple[Keyed, ...]:
@@ -311,13 +319,18 @@ def decide(
     matches = [_match(one, known) for one in entries]
     if known.moved:
         matches = _with_moved(entries, matches, known.moved, kept)
+    matches = _without_left(entries, matches, kept)
     further = _further(source, entries, matches, known)
     for one, found in zip(entries, matches, strict=True):
         position = one.entry.position
         match = (further[one.url_key], one.by) if found is None and one.url_key in further else found
-        places.append(model.Place(position, one.url_key if match is None else match[0].id, one.face))
-        if match is None and one.url_key not in new:
-            new[one.url_key] = model.NewItem(url_key=one.url_key, entry=one.entry)
+        key = one.url_key
+        if key in known.taken and one.guid:
+            # Whoever came to this address first, and has left it, goes by it for ever.
+            key = f"{key}#{digest(one.guid)}"
+        places.append(model.Place(position, key if match is None else match[0].id, one.face))
+        if match is None and key not in new:
+            new[key] = model.NewItem(url_key=key, entry=one.entry)
         elif match is not None and match[0].id not in seen and kept.get(match[0].id, position) >= position:
             seen[match[0].id] = _seen(source, one, *match, further)
         else:
@@ -391,6 +404,20 @@ def _with_moved(
     return found
 
 
+def _without_left(
+    entries: Sequence[Keyed], matches: Sequence[_Match | None], kept: Collection[int]
+) -> list[_Match | None]:
+    """`matches`, but for entries of another article at an address that its item has left: the document shows that one under its own guid,
+    so they only are where it was."""
+    shown = {match[0].id for match in matches if match and match[1] in _BY_GUID} | set(kept)
+
+    def left(one: Keyed, match: _Match) -> bool:
+        item, by = match
+        return by not in _BY_GUID and one.guid is not None and item.id in shown and _given_away(item, one.entry)
+
+    return [None if match and left(one, match) else match for one, match in zip(entries, matches, strict=True)]
+
+
 def _same_article(item: model.KnownItem, one: Keyed) -> bool:
     """One title, and either the address but for the host or all its words are the same."""
     entry = one.entry
@@ -435,6 +462,7 @@ def _seen(
     own = not first_sight and item.owner_id == source.id
     adopted = adopted or (own and item.entry_hash == model.OUTLINE != entry.entry_hash)
     rewritten = own and not adopted and item.entry_hash != entry.entry_hash
+    shared = _base(one.url_key) if matched_by in _NOT_BY_KEY else None
     return model.SeenItem(
         item=item,
         entry=entry,
@@ -442,9 +470,9 @@ def _seen(
         resighted=first_sight or item.entry_hash != entry.entry_hash or item.guid != entry.guid,
         what=edits.changed(item, entry) if rewritten else (),
         adopted=adopted,
-        readdressed=rewritten and _elsewhere(item.url, entry.url),
+        readdressed=rewritten and shared is None and _elsewhere(item.url, entry.url),
         further_key=one.url_key if further.get(one.url_key) is item else None,
-        shared_key=_base(one.url_key) if matched_by in _NOT_BY_KEY else None,
+        shared_key=shared,
     )
 
 

@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, union_all
+from sqlalchemy import Connection, delete, select, union_all
 
 from aggregator.feed import identity
 from aggregator.store import statements, tables
 
 _items, _further = tables.items, tables.item_urls
-# An address that is another one at every look, as one with a mark of its own for each visitor, names nothing.
+# An address that is another one at every look, as one with a mark of its own for each visitor, says nothing for long.
 MOST = 10
 
 
@@ -24,20 +24,26 @@ class Further:
     at: datetime
 
 
-def add(conn: Connection, told: Sequence[Further]) -> None:
-    """Keep these, but for those of items that have as many as may be."""
+def add(conn: Connection, told: Sequence[Further]) -> Collection[int]:
+    """Keep these, in the place of the oldest where an item has as many as may be; returns those items."""
     if not told:
-        return
-    counted = select(_further.c.item_id).where(_further.c.item_id.in_({one.item_id for one in told}))
-    full = set(conn.execute(counted.group_by(_further.c.item_id).having(func.count() >= MOST)).scalars())
+        return ()
+    ids = {one.item_id for one in told}
+    columns = (_further.c.item_id, _further.c.url_key)
+    theirs = select(*columns).where(_further.c.item_id.in_(ids)).order_by(_further.c.first_seen_at, _further.c.url_key)
+    had: dict[int, list[str]] = {}
+    for row in conn.execute(theirs):
+        had.setdefault(row.item_id, []).append(row.url_key)
+    full = {item_id: keys[0] for item_id, keys in had.items() if len(keys) >= MOST}
+    for item_id, key in full.items():
+        conn.execute(delete(_further).where(_further.c.item_id == item_id, _further.c.url_key == key))
     # Sorted, so that two polls that meet wait for each other in one direction only.
     rows = [
         {"url_key": one.url_key, "item_id": one.item_id, "url": one.url, "first_seen_at": one.at}
         for one in sorted(told, key=lambda one: (one.url_key, one.item_id))
-        if one.item_id not in full
     ]
-    if rows:
-        statements.add(conn, _further, rows, anew=True)
+    statements.add(conn, _further, rows, anew=True)
+    return full.keys()
 
 
 def forget(conn: Connection, keys: Collection[str]) -> None:

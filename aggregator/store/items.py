@@ -118,8 +118,10 @@ def known(conn: Connection, source: model.Source, entries: Sequence[identity.Key
 
 def known_of(conn: Connection, asked: Sequence[Asked]) -> Sequence[identity.Known]:
     """The same for documents of several sources, with few statements."""
-    by_guid, by_key = _by_guid(conn, asked), _by_key(conn, asked)
-    found = [identity.Known(by_guid=by_guid[n], by_key=by_key[n]) for n in range(len(asked))]
+    found = [
+        identity.Known(by_guid=by_guid, by_key=by_key, taken=taken)
+        for by_guid, (by_key, taken) in zip(_by_guid(conn, asked), _by_key(conn, asked), strict=True)
+    ]
     unmatched = [
         (source, identity.unmatched(entries, one) if source.last_new_at is not None else ())
         for (source, entries), one in zip(asked, found, strict=True)
@@ -131,10 +133,7 @@ def known_of(conn: Connection, asked: Sequence[Asked]) -> Sequence[identity.Know
     ]
 
 
-_Found = list[dict[str, model.KnownItem]]
-
-
-def _by_guid(conn: Connection, asked: Sequence[Asked]) -> _Found:
+def _by_guid(conn: Connection, asked: Sequence[Asked]) -> list[dict[str, model.KnownItem]]:
     """For each document the items that its source has shown under its guids; of several, the one seen last."""
     hashes = [{identity.digest(one.guid): one.guid for one in entries if one.guid} for _, entries in asked]
     rows = _looked_up(conn, _known_by_guid, "hash", asked, hashes)
@@ -144,17 +143,19 @@ def _by_guid(conn: Connection, asked: Sequence[Asked]) -> _Found:
     ]
 
 
-def _by_key(conn: Connection, asked: Sequence[Asked]) -> _Found:
-    """For each document the items of any source that go by its URL keys; of several the one that is nearest."""
+def _by_key(conn: Connection, asked: Sequence[Asked]) -> list[tuple[dict[str, model.KnownItem], set[str]]]:
+    """For each document the items of any source that go by its URL keys, of several the one that is nearest; and those keys that items
+    have for their own."""
     keys = [{key for one in entries for key in (one.url_key, one.also) if key} for _, entries in asked]
     rows = _looked_up(conn, _known_by_key, "key", asked, keys)
-    found: _Found = []
+    found = []
     for (source, _), own in zip(asked, keys, strict=True):
         nearest: dict[str, Row[Any]] = {}
         for row in rows.get(source.id, ()):
             if row.key in own and (row.key not in nearest or _nearness(row) < _nearness(nearest[row.key])):
                 nearest[row.key] = row
-        found.append({key: _known_item(row) for key, row in nearest.items()})
+        taken = {row.key for row in rows.get(source.id, ()) if row.key == row.url_key and row.key in own}
+        found.append(({key: _known_item(row) for key, row in nearest.items()}, taken))
     return found
 
 
@@ -247,20 +248,25 @@ def write(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
     again."""
     ids = add(conn, brought)
     shown.touch(conn, [(one.source.id, seen.item.id, one.at) for one in brought for seen in one.decision.seen])
+    restless = _readdress(conn, brought)
     for one in brought:
         revisions.write(conn, [seen for seen in one.decision.seen if seen.edited], one.at)
         revisions.follow(conn, one.source.id, [seen for seen in one.decision.seen if seen.alone], one.at)
         moved = [seen for seen in one.decision.seen if seen.readdressed and not seen.alone]
-        told = [(seen.item.id, f"{seen.item.url or 'none'} → {seen.entry.url or 'none'}") for seen in moved]
+        told = [
+            (seen.item.id, f"{seen.item.url or 'none'} → {seen.entry.url or 'none'}")
+            for seen in moved
+            if seen.item.id not in restless
+        ]
         changes.tell_in_words(conn, "address", told, one.at)
         for seen in one.decision.seen:
             if seen.edited or seen.adopted or seen in moved:
                 _take_over(conn, one.source, seen, one.at)
-    _readdress(conn, brought)
     return ids
 
 
-def _readdress(conn: Connection, brought: Sequence[Brought]) -> None:
+def _readdress(conn: Connection, brought: Sequence[Brought]) -> Collection[int]:
+    """Note by which addresses items are found from now on; returns those that have had too many to tell of."""
     seen = [(one, each) for one in brought for each in one.decision.seen]
     found = [
         addresses.Further(url_key=each.further_key, item_id=each.item.id, url=each.entry.url, at=one.at)
@@ -268,7 +274,7 @@ def _readdress(conn: Connection, brought: Sequence[Brought]) -> None:
         if each.further_key and each.entry.url
     ]
     addresses.forget(conn, {each.shared_key for _, each in seen if each.shared_key})
-    addresses.add(conn, found)
+    return addresses.add(conn, found)
 
 
 def add(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
@@ -371,6 +377,9 @@ def _take_over(conn: Connection, source: model.Source, seen: model.SeenItem, now
     under way with the old words loses its lease."""
     renewed = {"changed_at": now, "next_visit_at": now, "visited_at": None, "lease_owner": None, "lease_until": None}
     values = _feed_values(source, seen.entry) | renewed
+    if seen.shared_key:
+        # The page there is none of its own: what is known of the item stays where that was read.
+        del values["url"], values["host"]
     if seen.redated:
         values["updated_at"], values["updated_raw"] = seen.redated
     if seen.adopted and seen.entry.published_at:

@@ -189,7 +189,7 @@ def item(
         validators=validators if validators is not None else model.Validators(),
         fate=became.fate,
         moved_to=became.moved_to,
-        shares_address=identity.shares_address(row["url_key"]),
+        shares_address=bool(row["url"]) and identity.lacks_page(row["url_key"], row["url"]),
     )
 
 
