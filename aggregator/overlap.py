@@ -16,10 +16,11 @@ from aggregator.feed import familiar
 
 # A feed of so few entries may show others at every poll and miss nothing.
 _FEW = 3
-# Nobody keeps one entry in so many on top, nor so many: where they are shared nothing was missed. So nothing more is asked of most polls.
+# Nobody keeps more than one entry in so many on top, nor so many: where they are shared nothing was missed. So nothing more is asked of
+# most polls.
 _ONE_IN, _MANY = 5, 10
-# What so many do holds for a feed: publishers date back, and delay.
-_NEARLY_ALL = 0.9
+# What all but so many do holds for a feed, and all but one of seven: publishers date back, and delay.
+_SOME, _BUT_ONE_OF = 0.1, 7
 # From the beginning of one document to the end of the next, by more than half of it: so does what is all but gone.
 _FAR = 0.5
 
@@ -46,7 +47,7 @@ def doubtful(source: model.Source, feed: model.ParsedFeed, decision: model.Decis
 
 def _enough(size: int) -> int:
     """How many shared entries tell of a document of that size that nothing was missed, whatever they are; fewer may all be kept."""
-    return max(1, min(-(-size // _ONE_IN), _MANY))
+    return min(size // _ONE_IN + 1, _MANY)
 
 
 def missed(
@@ -59,7 +60,7 @@ def missed(
     """The gap before the document `feed`, which came to `decision`, if there is one; `published` are the dates of what is `doubtful`.
 
     Entries that are items of this source, under whatever guid or address, are shared; those that only other sources have shown are not.
-    A few shared ones, less than a fifth, count for nothing if all of them are kept for another reason than time; where that cannot be told, none is.
+    A few shared ones, up to a fifth, count for nothing if all of them are kept for another reason than time; where that cannot be told, none is.
     There is none to speak of where nothing came before: at a first poll, after an empty document, at another URL. A feed of up to
     three entries, which may replace all of them as a matter of course, has none where its rate says that it published no more; nor has
     one of a single entry whose rate is not known yet.
@@ -154,8 +155,8 @@ def _turned(gone: Sequence[datetime], come: Sequence[tuple[int, datetime]]) -> _
     the most read, by name, by chance, or one without dates of which nothing has been seen to come and go."""
     if min(len(gone), len(come)) <= _FEW:
         return None
-    latest = sorted(gone)[round(_NEARLY_ALL * len(gone)) - 1]
-    if sum(at >= latest for _, at in come) < _NEARLY_ALL * len(come):
+    latest = sorted(gone)[-1 - round(_SOME * len(gone))]
+    if not _nearly_all(sum(at >= latest for _, at in come), len(come)):
         return None
     down = _down([at for _, at in come], _down(gone))
     return _Turn(gone=sorted(gone), come=come, down=down) if down is not None else None
@@ -166,8 +167,14 @@ def _down(times: Sequence[datetime], otherwise: bool | None = None) -> bool | No
     if len(set(times)) <= _FEW:
         return otherwise
     steps = [one > other for one, other in pairwise(times) if one != other]
-    falling = sum(steps) / len(steps)
-    return True if falling >= _NEARLY_ALL else False if falling <= 1 - _NEARLY_ALL else None
+    falling = sum(steps)
+    return (
+        True if _nearly_all(falling, len(steps)) else False if _nearly_all(len(steps) - falling, len(steps)) else None
+    )
+
+
+def _nearly_all(count: int, total: int) -> bool:
+    return total - count <= max(_SOME * total, total >= _BUT_ONE_OF)
 
 
 def _words(since: datetime, outlived: Sequence[int], count: int) -> str:

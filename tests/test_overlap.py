@@ -177,6 +177,12 @@ def test_one_that_stays_on_top_while_all_younger_ones_go_is_not_shared() -> None
         (OLD[::-1], [*NEXT[::-1], 119]),
         ([1, *OLD], [1, *NEXT[:5]]),
         ([1, *OLD[:4]], [1, *NEXT]),
+        ([1, 2, 3, 4, 5, *OLD], [1, 2, 3, 4, 5, *NEXT]),
+        ([1, *OLD], [1, *NEXT[:4]]),
+        ([2, 1, *OLD[:8]], [2, 1, *NEXT[:8]]),
+        # One of them was dated back.
+        ([1, *OLD[:9]], [1, *NEXT[:5], 150, *NEXT[5:8]]),
+        ([1, *OLD[:9]], [1, *NEXT[:5], 90, *NEXT[5:8]]),
     ],
 )
 def test_wherever_it_is_kept_and_however_many(before: Sequence[int], after: Sequence[int]) -> None:
@@ -196,8 +202,8 @@ def test_wherever_it_is_kept_and_however_many(before: Sequence[int], after: Sequ
         # An old one that was changed was new on top; now it is last.
         ([1, *OLD], [*NEXT, 1]),
         # So many are not kept; so few tell nothing.
-        ([1, 2, 3, 4, 5, *OLD], [1, 2, 3, 4, 5, *NEXT]),
-        ([1, *OLD], [1, *NEXT[:4]]),
+        ([1, 2, 3, 4, 5, 6, *OLD], [1, 2, 3, 4, 5, 6, *NEXT]),
+        ([1, *OLD], [1, *NEXT[:3]]),
         ([1, *OLD], [1, 219]),
         ([1, *OLD[:3]], [1, *NEXT]),
         ([1], [1, *NEXT]),
