@@ -117,14 +117,15 @@ class Poller:
         if response.not_modified:
             return _Answer(response=response, document_hash=source.document_hash, feed=None)
         document_hash = await _hash(response.body)
-        if document_hash == source.document_hash and not self._unlooked(source):
+        if document_hash == source.document_hash and not self._unlooked(source) and source.shown is not None:
             return _Answer(response=response, document_hash=document_hash, feed=None)
         feed = await self._intake.parse(response, now, known.before_at(source))
         return _Answer(response=response, document_hash=document_hash, feed=feed)
 
     async def _fetch(self, source: model.Source, now: datetime, held: AsyncExitStack) -> model.Response:
         stale = source.last_document_at is not None and now - source.last_document_at >= _WHOLE_AGAIN
-        stale = stale or self._unlooked(source)
+        # Who deletes an item has what its sources have shown forgotten.
+        stale = stale or self._unlooked(source) or source.shown is None
         request = reading.request(
             source.feed_url,
             self._configured.get(source.name),

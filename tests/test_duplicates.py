@@ -197,6 +197,23 @@ def test_an_item_that_is_withdrawn_leaves_nothing_behind_and_the_others_are_in_o
     assert pairs(store, "contains") == {(4, 2), (4, 3)}
 
 
+def test_of_a_cluster_whose_shown_item_is_deleted_by_hand_the_next_is_shown_and_none_of_one_that_is_gone(
+    store: db.Store,
+) -> None:
+    fill(store, FIRST, FIRST, f"Exclusive. {FIRST}", SECOND)
+
+    shown = []
+    for gone in ([1], [2], [3]):
+        with store.begin() as conn:
+            conn.execute(delete(tables.items).where(tables.items.c.id.in_(gone)))
+        with store.read() as conn:
+            shown.append([row[0] for row in conn.execute(text("SELECT id FROM unique_items ORDER BY id"))])
+
+    assert shown == [[2, 4], [3, 4], [4]]
+    with store.read() as conn:
+        assert conn.execute(select(tables.clusters.c.id)).all() == []
+
+
 def test_of_a_large_cluster_the_first_may_leave_and_the_rest_is_found_all_the_same(store: db.Store) -> None:
     fill(store, *[FIRST] * 60)
 

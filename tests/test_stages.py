@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping, select, text, update
+from sqlalchemy import RowMapping, delete, select, text, update
 
 from aggregator import app, config, intake, model, upkeep
 from aggregator.store import db, tables
@@ -517,6 +517,32 @@ async def test_an_entry_that_leads_to_the_front_page_says_so_though_no_other_doe
         "the feed gives the front page of a site for its address; the feed's own text is kept",
     )
     assert [one.path for one in bench.server.requests if one.path == "/"] == []
+
+
+async def test_its_page_is_read_as_soon_as_it_has_one_of_its_own(bench: Bench) -> None:
+    front, own = (bench.server.serve(path, PAGE.encode(), content_type="text/html") for path in ("/", "/own"))
+    bench.server.serve("/one.xml", _rss(_entry(1, front)))
+    await bench.round()
+    bench.server.serve("/one.xml", _rss(_entry(1, own)))
+
+    await bench.round()
+
+    (item,) = bench.rows("SELECT * FROM items")
+    assert (item["url"], item["state"], item["state_reason"]) == (own, "ok", None)
+    assert [one.path for one in bench.server.requests if one.path in ("/", "/own")] == ["/own"]
+
+
+async def test_an_item_that_was_deleted_is_taken_up_again_from_the_same_document(bench: Bench) -> None:
+    bench.server.serve("/one.xml", _rss(_entry(1, bench.server.url("/a"))))
+    await bench.round(full_text="never")
+    store = db.Store(bench.database)
+    with store.begin() as conn:
+        conn.execute(delete(tables.items))
+    store.close()
+
+    await bench.round(full_text="never")
+
+    assert len(bench.rows("SELECT * FROM items")) == 1
 
 
 async def test_an_entry_with_nothing_but_a_title_says_why_its_page_is_not_read(bench: Bench) -> None:

@@ -41,6 +41,23 @@ _SETTLE = update(_items).where(_items.c.id == bindparam("of")).values(_TO)
 _MOVE = update(_items).where(_items.c.id == bindparam("of")).values(cluster_id=_TO["cluster_id"])
 _SHOW = update(_clusters).where(_clusters.c.id == bindparam("of")).values(item_id=bindparam("shown"))
 
+# Who deletes the item that a cluster shows by hand leaves it another one, or none. The rest of what `withdraw` does is left to `recluster`.
+_LEFT = "SELECT i.id FROM items i WHERE i.cluster_id = OLD.cluster_id ORDER BY i.published_at, i.first_seen_at, i.url_key LIMIT 1"
+_SHOWN = (
+    f"UPDATE clusters SET item_id = coalesce(({_LEFT}), item_id) WHERE id = OLD.cluster_id AND item_id = OLD.id; "
+    "DELETE FROM clusters WHERE id = OLD.cluster_id AND item_id = OLD.id"
+)
+SHOWING: Mapping[str, tuple[str, ...]] = {
+    "sqlite": (
+        f"CREATE TRIGGER items_shown AFTER DELETE ON items WHEN OLD.cluster_id IS NOT NULL BEGIN {_SHOWN}; END",
+    ),
+    "postgresql": (
+        f"CREATE FUNCTION items_shown() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {_SHOWN}; RETURN NULL; END $$",
+        "CREATE TRIGGER items_shown AFTER DELETE ON items FOR EACH ROW WHEN (OLD.cluster_id IS NOT NULL) "
+        "EXECUTE FUNCTION items_shown()",
+    ),
+}
+
 
 @dataclass(kw_only=True)
 class _Round:
