@@ -126,7 +126,9 @@ def export_warc(
         told = [{"url": url, "error": said} for url, said in damaged]
         terminal.as_json({"file": str(file), "pages": written, "bytes": file.stat().st_size, "damaged": told})
     else:
-        out.print(f"{written:,} pages in {file}", highlight=False, soft_wrap=True)
+        # What is written to standard output is the archive.
+        console = err if _is_stream(file) else out
+        console.print(f"{written:,} pages in {file}", highlight=False, soft_wrap=True)
     if damaged:
         raise typer.Exit(SOME_FAILED)
 
@@ -171,9 +173,15 @@ def _copies(store: db.Store, choice: pages.Choice) -> Iterator[pages.Copy]:
 
 @contextmanager
 def _replacing(file: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `file` once it is whole. Raises ConfigError if it cannot be written."""
+    """A new file that takes the place of `file`, or of what it links to, once it is whole; a device or a pipe is written to as it is.
+    Raises ConfigError if it cannot be written."""
+    file = file.resolve()
     part = file.with_name(f".{file.name}.part")
     try:
+        if _is_stream(file):
+            with file.open("wb") as opened:
+                yield opened
+            return
         with part.open("wb") as opened:
             yield opened
             opened.flush()
@@ -182,4 +190,10 @@ def _replacing(file: Path) -> Iterator[BinaryIO]:
     except OSError as exc:
         raise errors.ConfigError(f"cannot write {file}: {exc.strerror or exc}") from exc
     finally:
-        part.unlink(missing_ok=True)
+        if not _is_stream(file):
+            part.unlink(missing_ok=True)
+
+
+def _is_stream(file: Path) -> bool:
+    """Whether it is there and no file: a device, a pipe."""
+    return file.exists() and not file.is_file() and not file.is_dir()

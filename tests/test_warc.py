@@ -3,7 +3,9 @@
 import dataclasses
 import gzip
 import json
+import os
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,26 @@ def test_a_file_that_was_there_is_replaced_only_by_a_whole_one(
 
     assert file.read_bytes() == b"the one before"
     assert list(tmp_path.glob(".*part")) == []
+
+
+def test_a_link_is_followed_and_a_pipe_is_written_to_as_it_is(
+    store: db.Store, config_file: Path, tmp_path: Path
+) -> None:
+    _fill(store, FIRST)
+    (tmp_path / "link.warc").symlink_to(tmp_path / "a.warc")
+    os.mkfifo(tmp_path / "pipe.warc")
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe.warc").read_bytes()))
+    reader.start()
+
+    for name in ("link.warc", "pipe.warc"):
+        _run(str(tmp_path / name), config_file=config_file)
+
+    reader.join(20)
+    assert (tmp_path / "link.warc").is_symlink()
+    assert [body for _, body in _records(tmp_path / "a.warc")[1:]] == [FIRST]
+    assert (tmp_path / "pipe.warc").is_fifo()
+    assert FIRST in read[0]
 
 
 def test_where_it_cannot_be_written_that_is_said(store: db.Store, config_file: Path, tmp_path: Path) -> None:
