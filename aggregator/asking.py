@@ -44,7 +44,8 @@ def search_for(
         terminal.as_json([asdict(hit) for hit in hits])
         return
     if not hits:
-        out.print("nothing has all of these words", highlight=False)
+        where = f" in {' or '.join(source)}" if source else ""
+        out.print(escape(f"nothing{where} has all of these words"), highlight=False)
         return
     table = terminal.table("id>", "published", "source", "title", "where")
     for hit in hits:
