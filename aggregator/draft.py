@@ -130,9 +130,11 @@ def _html(job: model.DraftJob, best: model.Article | None, text: str) -> str | N
 
 def recut(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> model.Draft:
     """The draft of a text that is stored already, without the paragraphs that its source became known for since; a text that is a wall as
-    a whole is replaced by the feed's own."""
-    if item.state == model.ItemState.OK and _is_wall(job, job.title, job.text or "", item.extractor):
-        return _walled(replace(job, text=None), taxonomy)
+    a whole is replaced by the one that its page had before, or else by the feed's own."""
+    # A wall may have given the article its own title.
+    title = item.earlier[0] if item.earlier is not None else job.title
+    if item.state == model.ItemState.OK and _is_wall(job, title, job.text or "", item.extractor):
+        return _as_before(job, item, taxonomy) or _walled(replace(job, text=None), taxonomy)
     # Imported where it is used, as above.
     from aggregator import rendition
 
@@ -167,6 +169,20 @@ def _walled(job: model.DraftJob, taxonomy: config.Taxonomy) -> model.Draft:
     found = gate.verdict("same")
     own = feed_text.from_feed(job.content, job.summary)
     return replace(_finish(job, taxonomy, own, found.state, found.said), failure=found.code)
+
+
+def _as_before(job: model.DraftJob, item: model.Item, taxonomy: config.Taxonomy) -> model.Draft | None:
+    # Imported where it is used, as above.
+    from aggregator import gate
+
+    if item.earlier is None or item.extractor is None:
+        return None
+    found = gate.verdict("same")
+    title, text = item.earlier
+    said = f"{found.said}; the text of an earlier visit is kept"
+    before = model.Article(text=text, extractor=item.extractor)
+    made = _finish(replace(job, title=title, text=None), taxonomy, before, model.ItemState.OK, said)
+    return replace(made, title=title, failure=found.code) if made.state == model.ItemState.OK else None
 
 
 def _before(job: model.DraftJob, title: str) -> str | None:

@@ -203,7 +203,7 @@ def test_of_a_cluster_whose_shown_item_is_deleted_by_hand_the_next_is_shown_and_
     fill(store, FIRST, FIRST, f"Exclusive. {FIRST}", SECOND)
 
     shown = []
-    for gone in ([1], [2], [3]):
+    for gone in ([1], [2], [3]):  # Of two the one that is left is in no cluster.
         with store.begin() as conn:
             conn.execute(delete(tables.items).where(tables.items.c.id.in_(gone)))
         with store.read() as conn:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, select, update
 
 from aggregator import announced, config, draft, harvest, model, recut
 from aggregator.store import db, tables, visits
@@ -97,6 +97,44 @@ async def test_two_stories_with_the_text_of_neither_are_blocked_and_keep_what_th
     assert all(
         row["next_visit_at"] > make.NOW + HOUR and row["attempts"] == 1 and row["cluster_id"] is None for row in rows
     )
+
+
+async def test_articles_that_were_read_before_go_back_to_what_they_were_and_say_so(store: db.Store) -> None:
+    _poll(store, *TITLES[:2])
+    for item, title in zip(_claim(store), TITLES, strict=False):
+        _visit(store, item, _story(title))
+    before = _rows(store)
+    with store.begin() as conn:
+        conn.execute(update(tables.items).values(next_visit_at=make.NOW))
+    for item in _claim(store, make.NOW + HOUR):
+        _visit(store, item, WALL)
+    walls = [row["title"] for row in _rows(store)]
+
+    assert await _recut(store) == 2
+
+    rows = _rows(store)
+    assert walls == ["Welcome to the family of the Coast Group"] * 2
+    assert [(row["state"], row["state_reason"]) for row in rows] == [
+        ("ok", f"{SAME}; the text of an earlier visit is kept")
+    ] * 2
+    for name in ("title", "text", "text_hash", "whole_hash", "word_count", "extractor"):
+        assert [row[name] for row in rows] == [row[name] for row in before]
+    assert all(row["next_visit_at"] > make.NOW + HOUR and row["attempts"] == 1 for row in rows)
+    with store.read() as conn:
+        told = conn.execute(select(tables.revisions).where(tables.revisions.c.item_id == 1)).mappings().all()
+    assert [(row["what"], row["title"]) for row in told] == [
+        ("first", TITLES[0]),
+        ("title, text", walls[0]),
+        ("title, text", TITLES[0]),
+    ]
+    assert told[0]["text_hash"] == told[2]["text_hash"]
+    assert await _recut(store) == 0
+    # And when the page is back it says nothing new.
+    for item, title in zip(_claim(store, make.NOW + 9 * HOUR), TITLES, strict=False):
+        _visit(store, item, _story(title))
+    assert [(row["state"], row["title"]) for row in _rows(store)] == [("ok", title) for title in TITLES[:2]]
+    with store.read() as conn:
+        assert len(conn.execute(select(tables.revisions.c.id)).all()) == 6
 
 
 async def test_the_next_one_is_known_at_once(store: db.Store) -> None:

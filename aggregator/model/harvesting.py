@@ -16,7 +16,7 @@ class Item:
 
     `fate` is what has become of a page that was read before, as long as it has not returned; `moved_to` where it has moved for good;
     `page_title` what it called the article. `shares_address`: its address is that of other entries too, or a front page, so that the page
-    there is none of its own.
+    there is none of its own. `earlier`, where it is asked for: the title and the text that its page had before these.
     """
 
     id: int
@@ -51,6 +51,7 @@ class Item:
     moved_to: str | None = None
     page_title: str | None = None
     shares_address: bool = False
+    earlier: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

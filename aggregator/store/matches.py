@@ -41,11 +41,14 @@ _SETTLE = update(_items).where(_items.c.id == bindparam("of")).values(_TO)
 _MOVE = update(_items).where(_items.c.id == bindparam("of")).values(cluster_id=_TO["cluster_id"])
 _SHOW = update(_clusters).where(_clusters.c.id == bindparam("of")).values(item_id=bindparam("shown"))
 
-# Who deletes the item that a cluster shows by hand leaves it another one, or none. The rest of what `withdraw` does is left to `recluster`.
-_LEFT = "SELECT i.id FROM items i WHERE i.cluster_id = OLD.cluster_id ORDER BY i.published_at, i.first_seen_at, i.url_key LIMIT 1"
+# Who deletes an item by hand leaves its cluster another one to show, or none, for nothing is in a cluster of one. The rest of what `withdraw`
+# does is left to `recluster`.
+_ITS = "FROM items i WHERE i.cluster_id = OLD.cluster_id"
 _SHOWN = (
-    f"UPDATE clusters SET item_id = coalesce(({_LEFT}), item_id) WHERE id = OLD.cluster_id AND item_id = OLD.id; "
-    "DELETE FROM clusters WHERE id = OLD.cluster_id AND item_id = OLD.id"
+    f"UPDATE items SET cluster_id = NULL WHERE cluster_id = OLD.cluster_id AND (SELECT count(*) {_ITS}) = 1; "
+    f"DELETE FROM clusters WHERE id = OLD.cluster_id AND NOT EXISTS (SELECT 1 {_ITS}); "
+    f"UPDATE clusters SET item_id = (SELECT i.id {_ITS} ORDER BY i.published_at, i.first_seen_at, i.url_key LIMIT 1) "
+    "WHERE id = OLD.cluster_id AND item_id = OLD.id"
 )
 SHOWING: Mapping[str, tuple[str, ...]] = {
     "sqlite": (

@@ -1,12 +1,13 @@
-"""Texts that hold paragraphs which their source became known for after they were stored, and their correction. Never a revision: it is
-not the article that changed."""
+"""Texts that hold paragraphs which their source became known for after they were stored, and their correction. No revision: it is not the
+article that changed; but a wall in the place of an article was one, and the article's return is another."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, exists, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, insert, select, update
 
-from aggregator import model
+from aggregator import markup, model
 from aggregator.store import boilerplate, matches, neighbours, tables, tags, visits
 
 _items, _paragraphs, _boilerplate, _revisions = tables.items, tables.paragraphs, tables.boilerplate, tables.revisions
@@ -64,7 +65,19 @@ def due(conn: Connection, *, now: datetime, limit: int) -> tuple[model.Item, ...
         return ()
     rows = visits.rows(conn, ids)
     learned = boilerplate.learned(conn, {row["source_id"] for row in rows})
-    return tuple(visits.item(row, learned) for row in rows)
+    earlier = _earlier(conn, {row["id"]: row["text_hash"] for row in rows})
+    return tuple(replace(visits.item(row, learned), earlier=earlier.get(row["id"])) for row in rows)
+
+
+def _earlier(conn: Connection, present: Mapping[int, str | None]) -> Mapping[int, tuple[str, str]]:
+    """The title and the text of the last version of a page that is not the present one."""
+    told = select(_revisions.c.item_id, _revisions.c.title, _revisions.c.text, _revisions.c.text_hash)
+    told = told.where(_revisions.c.item_id.in_(present), _revisions.c.origin == "page", _revisions.c.text.is_not(None))
+    return {
+        row.item_id: (row.title, row.text)
+        for row in conn.execute(told.order_by(_revisions.c.id))
+        if row.text_hash != present[row.item_id]
+    }
 
 
 def write(conn: Connection, recuts: Sequence[model.Recut], now: datetime) -> int:
@@ -96,10 +109,13 @@ def _correct(conn: Connection, one: model.Recut, now: datetime) -> bool:
     }
     if not conn.execute(_CORRECT, values | told).rowcount:
         return False
-    # The version that is shown in the item's history is the one that the item has.
-    conn.execute(_LATEST, values)
+    if draft.title is None:
+        # The version that is shown in the item's history is the one that the item has.
+        conn.execute(_LATEST, values)
+    else:
+        _go_back(conn, item, draft.title, draft, now)
     tags.write(conn, item.id, draft.tags)
-    if draft.state != item.state:
+    if draft.state != item.state or draft.failure:
         visit = one.due.at if one.due else None
         turned = {
             "to_state": draft.state,
@@ -109,6 +125,15 @@ def _correct(conn: Connection, one: model.Recut, now: datetime) -> bool:
         }
         conn.execute(_TURNED, {"of": item.id, **turned})
     return True
+
+
+def _go_back(conn: Connection, item: model.Item, title: str, draft: model.Draft, now: datetime) -> None:
+    """The wall was a version, and this is another one: the one before it once more."""
+    conn.execute(update(_items).where(_items.c.id == item.id).values(title=title))
+    added, removed = markup.changed_words(f"{item.title}\n{item.text}", f"{title}\n{draft.text}")
+    told = {"origin": "page", "what": "text" if title == item.title else "title, text", "summary": item.summary}
+    words = {"title": title, "text": draft.text, "text_hash": draft.text_hash, "added": added, "removed": removed}
+    conn.execute(insert(_revisions).values({"item_id": item.id, "at": now, **told, **words}))
 
 
 def _arrival(one: model.Recut, now: datetime) -> neighbours.Arrival:

@@ -5,19 +5,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from aggregator import announced, boilerplate, model
 from aggregator.feed import identity
 from aggregator.store import statements, tables
 
-_items, _paragraphs, _boilerplate = tables.items, tables.paragraphs, tables.boilerplate
+_items, _paragraphs, _boilerplate, _revisions = tables.items, tables.paragraphs, tables.boilerplate, tables.revisions
 
 # So many tell a wall from an article, and are put right at once; of more the others are when they are visited next.
 _LOOKED_AT = 50
 # Built once: to put a statement together takes longer than to run it.
+# A wall may have given an article its own title: it goes by the one that it had at first.
+_titled = select(_revisions.c.title).where(_revisions.c.item_id == _items.c.id).order_by(_revisions.c.id).limit(1)
 _SAME = (
-    select(_items.c.id, _items.c.source_id, _items.c.title)
+    select(_items.c.id, _items.c.source_id, func.coalesce(_titled.scalar_subquery(), _items.c.title).label("title"))
     .where(
         _items.c.text_hash == bindparam("text_hash"),
         _items.c.id != bindparam("of"),
