@@ -40,6 +40,10 @@ def read_clean(data: bytes) -> dict[str, Any]:
 
 
 def _guarded(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    # We read dates ourselves (`dates`); whoever else asks feedparser for them has them.
+    handlers = load().datetimes._date_handlers
+    kept = [*handlers]
+    handlers.clear()
     try:
         return call()
     except MemoryError:
@@ -47,6 +51,8 @@ def _guarded(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     except Exception as exc:
         # feedparser promises none, and lets through what its own code stumbles on (hazards, §3).
         raise errors.ParseError(f"feedparser cannot read it: {type(exc).__name__}", code="unreadable") from exc
+    finally:
+        handlers[:] = kept
 
 
 @cache
@@ -54,7 +60,7 @@ def load() -> ModuleType:
     """feedparser, imported where it is first used, with the costliest of its detours taken out: no value differs (its own 1,120 cases,
     tests/quality)."""
     import feedparser
-    from feedparser import api, datetimes, mixin, util
+    from feedparser import api, mixin, util
 
     # Every text passes through this table; a character that it lacks costs an exception, one that it maps to itself nothing.
     mixin._cp1252 = {code: code for code in range(128)} | mixin._cp1252
@@ -67,8 +73,6 @@ def load() -> ModuleType:
     mixin._urljoin = lambda base, uri: join(base, uri) if uri else base
     # And below a base, it with itself.
     mixin.make_safe_absolute_uri = lru_cache(maxsize=64)(mixin.make_safe_absolute_uri)
-    # We read dates ourselves (`dates`).
-    datetimes._date_handlers.clear()
     util.FeedParserDict.get = _get(util.FeedParserDict)
     return feedparser  # type: ignore[no-any-return]
 
