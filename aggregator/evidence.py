@@ -176,21 +176,19 @@ def _replacing(file: Path) -> Iterator[BinaryIO]:
     """A new file that takes the place of `file`, or of what it links to, once it is whole; a device or a pipe is written to as it is.
     Raises ConfigError if it cannot be written."""
     file = file.resolve()
-    part = file.with_name(f".{file.name}.part")
+    part = file if (stream := _is_stream(file)) else file.with_name(f".{file.name}.part")
     try:
-        if _is_stream(file):
-            with file.open("wb") as opened:
-                yield opened
-            return
         with part.open("wb") as opened:
             yield opened
             opened.flush()
-            os.fsync(opened.fileno())
-        part.replace(file)
+            if not stream:
+                os.fsync(opened.fileno())
+        if not stream:
+            part.replace(file)
     except OSError as exc:
         raise errors.ConfigError(f"cannot write {file}: {exc.strerror or exc}") from exc
     finally:
-        if not _is_stream(file):
+        if not stream:
             part.unlink(missing_ok=True)
 
 

@@ -387,9 +387,10 @@ def _kept(
 
 def _postponed(item: model.Item, due: model.Due, said: str, made: model.Draft | None, now: datetime) -> model.Visit:
     """Nothing was tried, so nothing failed."""
-    reason = f"postponed to {due.at:%Y-%m-%d %H:%M} UTC: {said}"
     if item.state in model.SETTLED:
         reason = fate.missed(item, f"was put off: {said}", due, now)
+    else:
+        reason = f"postponed to {due.at:%Y-%m-%d %H:%M} UTC: {said}"
     return model.Visit(
         item=item,
         at=now,

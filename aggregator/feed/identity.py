@@ -324,10 +324,7 @@ def decide(
     for one, found in zip(entries, matches, strict=True):
         position = one.entry.position
         match = (further[one.url_key], one.by) if found is None and one.url_key in further else found
-        key = one.url_key
-        if key in known.taken and one.guid:
-            # Whoever came to this address first, and has left it, goes by it for ever.
-            key = f"{key}#{digest(one.guid)}"
+        key = _new_key(source, one, known)
         places.append(model.Place(position, key if match is None else match[0].id, one.face))
         if match is None and key not in new:
             new[key] = model.NewItem(url_key=key, entry=one.entry)
@@ -342,6 +339,13 @@ def decide(
         kept=frozenset(kept) - seen.keys(),
         places=tuple(places),
     )
+
+
+def _new_key(source: model.Source, one: Keyed, known: Known) -> str:
+    """The key of an entry if it is new. Whoever came to its address first, and has left it, goes by that for ever."""
+    if one.url_key in known.taken and one.guid:
+        return _own_key(one.url_key, one.entry, source.id, unique=True, alone=False)
+    return one.url_key
 
 
 def _match(one: Keyed, known: Known) -> _Match | None:

@@ -1,6 +1,5 @@
 """Items as their feeds show them: what is known of the entries of a document, and writing what it brought."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -401,8 +400,7 @@ def latest_times(conn: Connection, source_ids: Collection[int]) -> Mapping[int, 
     newest first."""
     if not source_ids:
         return {}
-    ids = json.dumps(list(source_ids)) if conn.dialect.name == "sqlite" else list(source_ids)
-    rows = conn.execute(_LATEST[conn.dialect.name], {"ids": ids})
+    rows = conn.execute(_LATEST[conn.dialect.name], {"ids": statements.listing(conn, source_ids)})
     return {row.source_id: [moments.read(at) for at in row.times or ()] for row in rows}
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     FromClause,
     Insert,
     Table,
+    Text,
     any_,
     bindparam,
     column,
@@ -83,18 +84,21 @@ def _zoned(moment: datetime | None) -> str | None:
 
 def among(conn: Connection, values: ColumnElement[T], wanted: Collection[T]) -> ColumnElement[bool]:
     """Whether one of `values` is `wanted`, however many these are: they are one parameter, where IN makes each of them one."""
-    if conn.dialect.name == "sqlite":
-        given = func.json_each(json.dumps(list(wanted))).table_valued(column("value", values.type))
-        return values.in_(select(given.c.value))
-    return values == any_(literal(list(wanted), ARRAY(values.type)))
+    kind = Text() if conn.dialect.name == "sqlite" else ARRAY(values.type)
+    return _one_of(conn.dialect.name, values, literal(listing(conn, wanted), kind))
 
 
 def listed(dialect: str, values: ColumnElement[T], name: str) -> ColumnElement[bool]:
     """The same of a parameter, in a statement that is built once and executed with a `listing` under this `name`."""
+    kind = Text() if dialect == "sqlite" else ARRAY(values.type)
+    return _one_of(dialect, values, bindparam(name, type_=kind))
+
+
+def _one_of(dialect: str, values: ColumnElement[T], given: ColumnElement[Any]) -> ColumnElement[bool]:
     if dialect == "sqlite":
-        given = func.json_each(bindparam(name)).table_valued(column("value", values.type))
-        return values.in_(select(given.c.value))
-    return values == any_(bindparam(name, type_=ARRAY(values.type)))
+        each = func.json_each(given).table_valued(column("value", values.type))
+        return values.in_(select(each.c.value))
+    return values == any_(given)
 
 
 def listing(conn: Connection, wanted: Collection[Any]) -> str | list[Any]:
