@@ -1,7 +1,6 @@
 """How often: int-*, and how many at once: rate-08, rate-09."""
 
 import asyncio
-import itertools
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -42,14 +41,14 @@ async def a_host_is_asked_by_few_and_with_pauses(world: World, case: Case) -> No
     answer = web.Reply(headers=RSS, body=EMPTY, wait=0.01)
     world.web.pages |= dict.fromkeys((*crowd.values(), *others.values()), answer)
 
+    began = time.monotonic()
     heard = await world.round()
     assert len(heard) == 204
     assert world.web.most_at_once["big.test"] <= 2
     asked = sorted(one.at for one in heard if web.host(one.url) == "big.test")
-    gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
-    # A request leaves when its time has come, and arrives a moment later.
-    assert min(gaps) > spacing / 3
-    assert sum(gaps) / len(gaps) >= spacing
+    # A request leaves when its time has come and arrives a moment later, or two at once where the machine was busy: so the time
+    # that is left between two proves nothing, and the earliest that each may come does.
+    assert all(at >= began + n * spacing for n, at in enumerate(asked))
     last = max(one.at for one in heard if web.host(one.url) != "big.test")
     assert last < asked[0] + (asked[-1] - asked[0]) / 4
 
