@@ -31,6 +31,7 @@ _PRAGMAS = (
     "PRAGMA cache_size = -1000",
     "PRAGMA temp_store = MEMORY",
 )
+_READER_PRAGMAS = _PRAGMAS[-2:]
 # The one writer's memory stays good from one commit to the next.
 _WRITER_PRAGMA = "PRAGMA cache_size = -4000"
 # So many in one INSERT: the usual thousand, of thirty columns, make a statement that takes 20 MB on its way to Postgres.
@@ -241,9 +242,10 @@ def _sqlite(url: URL) -> sqlalchemy.Engine:
             "database: SQLite needs a file, as in sqlite:///data/aggregator.db", code="database_url"
         )
     connect_args = {"check_same_thread": False, "timeout": 30}
+    to_read = _to_read(Path(url.database))
     # The connection that was used last is taken first: each has pages of its own in memory, and few are at work at a time.
     engine = sqlalchemy.create_engine(
-        url, connect_args=connect_args, insertmanyvalues_page_size=_ROWS, pool_use_lifo=True
+        to_read or url, connect_args=connect_args, insertmanyvalues_page_size=_ROWS, pool_use_lifo=True
     )
 
     @event.listens_for(engine, "connect")
@@ -251,7 +253,7 @@ def _sqlite(url: URL) -> sqlalchemy.Engine:
         # pysqlite would begin transactions late and deferred by itself; we say when, and IMMEDIATE for writing:
         # a deferred one that turns writer fails at once with SQLITE_BUSY_SNAPSHOT (hazards: SQLite).
         connection.isolation_level = None
-        for pragma in _PRAGMAS:
+        for pragma in _PRAGMAS if to_read is None else _READER_PRAGMAS:
             connection.execute(pragma)
 
     @event.listens_for(engine, "begin")
@@ -259,6 +261,20 @@ def _sqlite(url: URL) -> sqlalchemy.Engine:
         conn.exec_driver_sql(conn.get_execution_options().get("sqlite_begin", "BEGIN"))
 
     return engine
+
+
+def _to_read(path: Path) -> URL | None:
+    """The address of a file that can only be read: a copy on a read-only disk, or a corpus that another user collects. None for others.
+
+    Without a WAL beside it, it is taken for a file that nobody changes (sqlite.org/wal.html#readonly).
+    """
+    folder_too = os.access(path.parent, os.W_OK)
+    if not path.exists() or (folder_too and os.access(path, os.W_OK)):
+        return None
+    query = {"uri": "true", "mode": "ro"}
+    if not folder_too and not path.with_name(f"{path.name}-wal").exists():
+        query["immutable"] = "1"
+    return URL.create("sqlite", database=path.resolve().as_uri(), query=query)
 
 
 def _postgres(url: URL) -> sqlalchemy.Engine:

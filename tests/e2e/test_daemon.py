@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -274,6 +275,37 @@ def test_a_full_or_read_only_disk_is_told_in_one_line(folder: Path, options: str
     assert code == 2
     assert said in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system needs root")
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_corpus_that_can_only_be_read_is_read(folder: Path, *, closed: bool) -> None:
+    disk = folder / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(disk)], check=False, capture_output=True).returncode:
+        pytest.skip("this machine does not let us mount a file system")
+    config = _configure(folder, database=f"sqlite:///{disk}/corpus.db")
+    try:
+        replay.run("run", "--once", config=config)
+        with closing(sqlite3.connect(disk / "corpus.db")) as other:
+            if not closed:
+                # As while a daemon runs on it: its log is there, and what it says belongs to the corpus.
+                other.execute("UPDATE sources SET name = 'Said last'")
+                other.commit()
+                shutil.copytree(disk, folder / "copy")
+        if not closed:
+            shutil.copytree(folder / "copy", disk, dirs_exist_ok=True)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        status, check = (replay.run(*command, config=config) for command in (("status", "--json"), ("db", "check")))
+        written = replay.run("run", "--once", config=config)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+    assert [status[0], check[0]] == [0, 0], status[2] + check[2]
+    assert ("Nobody" if closed else "Said last") in status[1]
+    assert written[0] == 2
+    assert "cannot be written" in written[2] or "cannot write" in written[2]
+    assert len(written[2].strip().splitlines()) == 1
 
 
 def test_commands_that_read_say_when_there_is_nothing_yet(folder: Path) -> None:
