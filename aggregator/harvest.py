@@ -45,6 +45,7 @@ _WAITS = {
     "robots_unreachable": "robots.txt cannot be had, so nothing may be fetched (RFC 9309)",
     "proxy": "our own proxy cannot be reached",
     "proxy_auth": "our own proxy does not let us in",
+    "storage": "our own folder for temporary files has no room",
 }
 
 _log = log.logger("harvest")

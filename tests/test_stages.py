@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import RowMapping, delete, select, text, update
 
-from aggregator import app, config, intake, model, upkeep
+from aggregator import app, config, intake, model, spool, upkeep
 from aggregator.store import db, tables
 from tests import loopback, scripted_proxy
 
@@ -444,6 +444,26 @@ async def test_a_proxy_that_fails_is_blamed_on_no_source_and_costs_no_page(tmp_p
     assert "geheim" not in str(while_down) + str(behind.rows("SELECT * FROM polls"))
     assert {(row["state"], row["attempts"]) for row in items} == {("pending", 0)}
     assert {row["state"] for row in behind.rows("SELECT state FROM items")} == {"ok"}
+
+
+async def test_a_page_for_which_our_own_disk_has_no_room_costs_no_try(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    bench.server.serve("/one.xml", _rss(_entry(1, bench.server.url("/page"))))
+    bench.server.serve("/page", PAGE.encode() + b"<!-- -->" * 100_000, content_type="text/html")
+    with monkeypatch.context() as patch:
+        patch.setattr(spool, "NamedTemporaryFile", full)
+        await bench.round()
+    (waiting,) = bench.rows("SELECT * FROM items")
+    bench.due()
+    await bench.round()
+
+    assert (waiting["state"], waiting["attempts"]) == ("pending", 0)
+    assert "no room" in waiting["state_reason"]
+    assert [row["state"] for row in bench.rows("SELECT state FROM items")] == ["ok"]
 
 
 @pytest.mark.parametrize(
