@@ -107,9 +107,10 @@ async def a_monstrous_page_costs_only_itself(world: World, case: Case) -> None:
 
     async def pulse() -> None:
         while True:
-            began = time.monotonic()
+            # By what this thread has worked: a machine that is busy with others proves nothing.
+            began = time.thread_time()
             await asyncio.sleep(0.01)
-            lags.append(time.monotonic() - began)
+            lags.append(time.thread_time() - began)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(harvest, "DRAFT_LIMIT", 0.5)
