@@ -272,14 +272,14 @@ def test_the_error_says_what_came_and_where_the_feed_may_be() -> None:
 def test_a_hostile_page_costs_a_bounded_time(unit: str) -> None:
     text = "<html>" + unit * (2_000_000 // len(unit))
     titled = f"<html><title>{unit * 1000}</title><script>{unit * 10_000}</script>"
-    started = time.perf_counter()
+    started = time.process_time()
 
     for each in (text, titled):
         impostor.kind(each)
         impostor.feed_links(each, "https://news.example/")
 
     # Measured: 0.15 s at most.
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.slow

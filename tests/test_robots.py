@@ -541,15 +541,15 @@ HOSTILE = [
 
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_a_hostile_file_costs_a_bounded_time_and_room(number: int) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     rules = robots.Rules(HOSTILE[number], "aggregator")
-    read = time.perf_counter()
+    read = time.process_time()
     rules.permits("/" + "a" * 8000)
     rules.permits("/" + "a" * 8000)
 
     # Measured: 0.25 s and 0.04 s at most.
     assert read - started < 3
-    assert time.perf_counter() - read < 1
+    assert time.process_time() - read < 1
     assert rules.size < 10_000_000
 
 
@@ -566,9 +566,9 @@ async def test_the_loop_goes_on_while_a_hostile_file_is_read() -> None:
     checking = asyncio.create_task(host.verdict())
 
     while not checking.done():
-        began = time.perf_counter()
+        began = time.thread_time()
         await asyncio.sleep(0.001)
-        longest = max(longest, time.perf_counter() - began)
+        longest = max(longest, time.thread_time() - began)
 
     assert await checking in ("ok", "robots")
     assert longest < 1

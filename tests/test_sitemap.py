@@ -146,7 +146,7 @@ def test_a_gzipped_sitemap_is_unpacked() -> None:
 def test_a_bomb_is_read_up_to_its_limits_in_little_memory_and_time() -> None:
     row = url(new(1)).encode()
     bomb = gzip.compress(urlset()[: -len("</urlset>")] + row * 1_000_000, compresslevel=9)
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
 
     found = read(bomb)
 
@@ -155,7 +155,7 @@ def test_a_bomb_is_read_up_to_its_limits_in_little_memory_and_time() -> None:
     assert found.damage == "only its first 50,000 addresses were read"
     assert len(found.entries) <= 5_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
     zeros = gzip.compress(b"<urlset>" + b" " * 200_000_000)
     assert read(zeros).damage == "it is cut off or broken after 0 addresses"
 
