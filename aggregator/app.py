@@ -219,10 +219,11 @@ class Rereading:
         *,
         begun: Callable[[reextract.Begun], None],
         observe: Callable[[reextract.Reread], None],
+        reached: Callable[[int], None],
     ) -> None:
         self.workers = Workers(settings.harvest.workers, preload=_PRELOAD)
         self.reextractor = reextract.Reextractor(
-            store=store, workers=self.workers, settings=settings, begun=begun, observe=observe
+            store=store, workers=self.workers, settings=settings, begun=begun, observe=observe, reached=reached
         )
 
     async def aclose(self) -> None:

@@ -91,13 +91,15 @@ def reread(
     choice: pages.Choice,
     begun: Callable[[reextract.Begun], None],
     observe: Callable[[reextract.Reread], None],
+    reached: Callable[[int], None],
     *,
     everything: bool,
 ) -> int | None:
     """Read the kept pages of `choice` anew; how many items were in somebody's hands, None if a signal ended it early. May run beside a
     daemon: leases keep them apart."""
     with closing(app.open_store(settings)) as store:
-        return asyncio.run(_reread(app.Rereading(settings, store, begun=begun, observe=observe), choice, everything))
+        opened = app.Rereading(settings, store, begun=begun, observe=observe, reached=reached)
+        return asyncio.run(_reread(opened, choice, everything))
 
 
 def _spare_memory() -> None:

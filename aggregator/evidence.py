@@ -41,6 +41,9 @@ def reread(
         str | None, typer.Option(help="Only texts of an extractor whose name begins so, such as 'trafilatura 2.0'.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also texts that the present extractor has made.")] = False,
+    after: Annotated[
+        int, typer.Option(help="Only items with a higher id: where  --all  goes on that was stopped.")
+    ] = 0,
     config_file: ConfigFile = DEFAULT,
     as_json: Json = False,
 ) -> None:
@@ -48,22 +51,32 @@ def reread(
     of origin  reextract.
 
     Nobody is asked, nothing is fetched, and it may run beside the daemon. What was stopped goes on at the next call, for what the
-    present extractor has made is skipped. Exit code 1 if a copy could not be read, or an item was in the daemon's hands.
+    present extractor has made is skipped; with  --all  it says after which id. Exit code 1 if a copy could not be read, or an item was in
+    the daemon's hands.
     """
     settings = terminal.settings(config_file)
     first = terminal.from_day(since)
-    choice = reextract.chosen(settings, source or (), state=state, since=first, extractor=extractor, where=where)
+    choice = reextract.chosen(
+        settings, source or (), state=state, since=first, extractor=extractor, where=where, after=after
+    )
     with terminal.reading(config_file) as store:
         reextract.check(store, choice)
-    begun, done, busy = _reread(settings, choice, everything=everything)
+    begun, done, busy, reached = _reread(settings, choice, everything=everything)
     counts = _counts(done) | {"busy": busy or 0}
     if as_json:
-        told = {"extractor": begun[0].engine if begun else None, "finished": busy is not None, **counts}
+        told = {
+            "extractor": begun[0].engine if begun else None,
+            "finished": busy is not None,
+            "after": reached,
+            **counts,
+        }
         terminal.as_json(told | {"items": [asdict(one) for one in done if one.revised or one.error]})
     else:
         said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "revised")
         out.print(f"{len(done):,} pages read by {begun[0].engine if begun else 'nobody'}: {said}", highlight=False)
     if busy is None:
+        if everything:
+            err.print(f"stopped; it goes on with --all --after {reached}", highlight=False)
         raise typer.Exit(STOPPED)
     if busy or counts["failed"]:
         raise typer.Exit(SOME_FAILED)
@@ -71,10 +84,12 @@ def reread(
 
 def _reread(
     settings: config.Settings, choice: pages.Choice, *, everything: bool
-) -> tuple[list[reextract.Begun], list[reextract.Reread], int | None]:
-    """What was begun and done, and how many items were busy (None if it was stopped), with a progress bar."""
+) -> tuple[list[reextract.Begun], list[reextract.Reread], int | None, int]:
+    """What was begun and done, how many items were busy (None if it was stopped), and up to which id all were read, with a progress
+    bar."""
     begun: list[reextract.Begun] = []
     done: list[reextract.Reread] = []
+    reached = [choice.after]
     with terminal.counting("pages") as (of, advance):
 
         def on_begun(one: reextract.Begun) -> None:
@@ -85,8 +100,8 @@ def _reread(
             done.append(one)
             advance(1)
 
-        busy = daemon.reread(settings, choice, on_begun, on_reread, everything=everything)
-    return begun, done, busy
+        busy = daemon.reread(settings, choice, on_begun, on_reread, reached.append, everything=everything)
+    return begun, done, busy, reached[-1]
 
 
 def _counts(done: list[reextract.Reread]) -> dict[str, int]:

@@ -48,7 +48,8 @@ class Begun:
 
 
 class Reextractor:
-    """Reads kept pages anew. `begun` is told before the first, `observe` of each after its commit."""
+    """Reads kept pages anew. `begun` is told before the first, `observe` of each after its commit, `reached` the id up to which all of
+    them were read, or left to others."""
 
     def __init__(
         self,
@@ -58,10 +59,11 @@ class Reextractor:
         settings: config.Settings,
         begun: Callable[[Begun], None],
         observe: Callable[[Reread], None],
+        reached: Callable[[int], None],
         now: clock.Clock = clock.now,
     ) -> None:
         self._store, self._workers, self._settings, self._now = store, workers, settings, now
-        self._begun, self._observe = begun, observe
+        self._begun, self._observe, self._reached = begun, observe, reached
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
         self._visits = batch.Batch(self._settle, most=batch.MOST_TOGETHER, gather=batch.PATIENT)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -78,6 +80,7 @@ class Reextractor:
             while (claimed := await asyncio.to_thread(self._claim, choice, after)).last is not None:
                 await asyncio.gather(*(self._reread(kept) for kept in claimed.pages))
                 busy, after = busy + claimed.busy, claimed.last
+                self._reached(after)
         finally:
             await self._visits.aclose()
             await asyncio.to_thread(self._release)
@@ -168,13 +171,14 @@ def chosen(
     since: datetime | None = None,
     extractor: str | None = None,
     where: str | None = None,
+    after: int = 0,
 ) -> pages.Choice:
     """The choice that these options mean. Raises ConfigError for a state that there is not."""
     if state is not None and state not in tuple(model.ItemState):
         raise errors.ConfigError(f"there is no state {state!r}; there are {', '.join(model.ItemState)}")
     known = {source.name.casefold(): source.name for source in settings.sources}
     wanted = tuple(known.get(name.casefold(), name) for name in names)
-    return pages.Choice(sources=wanted, state=state, since=since, extractor=extractor, where=where)
+    return pages.Choice(sources=wanted, state=state, since=since, extractor=extractor, where=where, after=after)
 
 
 def check(store: db.Store, choice: pages.Choice) -> None:

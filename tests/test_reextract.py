@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -302,6 +303,28 @@ def test_what_was_stopped_goes_on_at_the_next_call(store: db.Store, config_file:
     assert 0 < done < 120
     assert _run(config_file=config_file)["revised"] == 120 - done
     assert len(_all(store, tables.revisions)) == 240
+
+
+def test_all_that_was_stopped_goes_on_after_the_id_that_it_says(store: db.Store, config_file: Path) -> None:
+    _fill(store, *(_page(f"subject {n}") for n in range(120)))
+    process = replay.aggregator("reextract", "--all", config=config_file)
+    until = time.monotonic() + 60
+    while _revised(store) < 32 and time.monotonic() < until:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+
+    told = re.search(r"it goes on with --all --after (\d+)", said)
+    assert told is not None, said
+    reached = int(told[1])
+    read = {row["item_id"] for row in _all(store, tables.revisions) if row["origin"] == "reextract"}
+
+    rest = _run("--all", "--after", told[1], config_file=config_file)
+
+    assert 32 <= reached < 120
+    assert set(range(1, reached + 1)) <= read
+    assert sum(rest[name] for name in ("revised", "unchanged")) == 120 - reached
+    assert (rest["finished"], rest["after"], _revised(store)) == (True, 120, 120)
 
 
 def _revised(store: db.Store) -> int:

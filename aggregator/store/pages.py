@@ -27,7 +27,7 @@ _pages, _items, _sources = tables.pages, tables.items, tables.sources
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """Which items: all that fulfil every condition that is given. `since` is of publication, `extractor` how its name begins;
-    `where` is SQL, of whoever has the database; `but` leaves out those whose text that extractor has made."""
+    `where` is SQL, of whoever has the database; `but` leaves out those whose text that extractor has made, `after` those up to that id."""
 
     sources: tuple[str, ...] = ()
     state: str | None = None
@@ -35,6 +35,7 @@ class Choice:
     extractor: str | None = None
     where: str | None = None
     but: str | None = None
+    after: int = 0
 
 
 def chosen(choice: Choice) -> list[ColumnElement[bool] | TextClause]:
@@ -54,6 +55,8 @@ def chosen(choice: Choice) -> list[ColumnElement[bool] | TextClause]:
         found.append(text(f"EXISTS (SELECT 1 FROM items one WHERE one.id = items.id AND ({condition}\n))"))
     if choice.but is not None:
         found.append(or_(_items.c.extractor.is_(None), _items.c.extractor != choice.but))
+    if choice.after:
+        found.append(_items.c.id > choice.after)
     return found
 
 
