@@ -320,6 +320,27 @@ def test_an_entry_under_a_new_guid_at_another_address_is_known_by_its_date_and_w
     assert len(_decide([part], [], moved=[old]).new) == 1
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("https://news.example/a/ministers-meet-in-paris?key=1f", "https://news.example/a/ministers-meet-in-paris?key=2e", True),
+        ("https://news.example/a/123456.html?key=1f", "https://news.example/a/123456.html?key=2e", True),
+        ("https://news.example/article.php?id=5", "https://news.example/article.php?id=6", False),
+        ("https://news.example/a/ministers-meet-in-paris?key=1f", "https://other.example/a/ministers-meet-in-paris?key=2e", False),
+        ("https://news.example/a/ministers-meet-in-paris?key=1f", "https://news.example/a/ministers-meet-in-rome?key=1f", False),
+    ],
+)  # fmt: skip
+def test_an_address_whose_query_is_made_anew_for_every_request_makes_no_item_anew(
+    old: str, new: str, *, same: bool
+) -> None:
+    entry = make.entry(1, guid=old, url=old, summary="")
+    again = make.entry(1, guid=new, url=new, summary="")
+
+    decision = _decide([again], [], moved=[_known(entry)])
+
+    assert (len(decision.seen), len(decision.new)) == ((1, 0) if same else (0, 1))
+
+
 def test_an_item_that_is_in_the_document_was_not_moved() -> None:
     old = _known(make.entry(1, summary=LONG))
     again = make.entry(1, summary=LONG)

@@ -25,6 +25,8 @@ _BAD_GUIDS = 0.05
 _SAME_HOST = ("www.", "m.", "mobile.", "amp.")
 # NewsBlur's limits for an entry under a new guid: titles alike by 0.75, bodies by 0.98, at most three in a document.
 _TITLES_ALIKE, _BODIES_ALIKE, _REPAIRS = 0.75, 0.98, 3
+# A last step that names one article: three words, or a number of five figures.
+_NAMES_ONE = re.compile(r"[^\W\d_]+(?:[-_][^\W_]+){2}|\d{5}")
 # Fewer words in a title, or characters in a text, may be alike by chance ("Morning briefing").
 _WORDY, _TELLING = 5, 40
 # What servers show for a folder: Apache's DirectoryIndex, IIS's default documents.
@@ -423,14 +425,22 @@ def _without_left(
 
 
 def _same_article(item: model.KnownItem, one: Keyed) -> bool:
-    """One title, and either the address but for the host or all its words are the same."""
+    """One title, and either all its words are the same, or the address but for the host, or the address but for a query that may be made
+    anew for every request."""
     entry = one.entry
     if not entry.title or item.title.casefold() != entry.title.casefold():
         return False
-    path = one.url_key.partition("/")[2]
     words = max(entry.summary, entry.content, key=len)
-    return bool(path and path == item.url_key.partition("/")[2]) or (
-        len(words) >= _TELLING and (item.summary, item.content) == (entry.summary, entry.content)
+    if len(words) >= _TELLING and (item.summary, item.content) == (entry.summary, entry.content):
+        return True
+    host, _, path = one.url_key.partition("/")
+    there, _, its = item.url_key.partition("/")
+    named = path.partition("?")[0]
+    return bool(path) and (
+        path == its
+        or (
+            host == there and named == its.partition("?")[0] and _NAMES_ONE.search(named.rpartition("/")[2]) is not None
+        )
     )
 
 
