@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+import pytest
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
@@ -150,3 +152,16 @@ async def serve(tls: ssl.SSLContext | None = None) -> AsyncIterator[Loopback]:
         server.close()
         await web.end()
         await server.wait_closed()
+
+
+@pytest.fixture
+async def web() -> AsyncIterator[Loopback]:
+    async with serve() as served:
+        yield served
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[Loopback]:
+    """Another site than `web`."""
+    async with serve() as served:
+        yield served

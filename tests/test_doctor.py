@@ -2,8 +2,6 @@
 
 import asyncio
 import gzip
-import ssl
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -15,21 +13,13 @@ import trustme
 from aggregator import app, config
 from aggregator.diagnosis import Access, Conditional, Diagnosis, Verdict
 from tests import scripted_web as loopback
-from tests.scripted_web import Answer, Heard, moved
+from tests.fetching import AUTHORITY, bundle, tls
+from tests.scripted_web import Answer, Heard, moved, web
+
+__all__ = ["bundle", "web"]
 
 RECENT = format_datetime(datetime.now(UTC) - timedelta(hours=3), usegmt=True)
 STAMP = "Fri, 19 Sep 2025 07:00:00 GMT"
-
-
-@pytest.fixture
-async def web() -> AsyncIterator[loopback.Loopback]:
-    async with loopback.serve() as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
 
 
 def rss(link: str, *, more: str = "", head: str = "") -> bytes:
@@ -202,13 +192,12 @@ async def test_a_server_whose_clock_is_wrong_is_told_of(web: loopback.Loopback) 
     assert codes(await only(web.url("/feed"))) == ["clock"]
 
 
-async def test_the_certificate_is_described_and_its_end_announced(authority: trustme.CA) -> None:
+async def test_the_certificate_is_described_and_its_end_announced(bundle: Path) -> None:
     now = datetime.now(UTC)
-    leaf = authority.issue_cert("127.0.0.1", not_before=now - timedelta(days=85), not_after=now + timedelta(days=5.5))
-    async with loopback.serve(_tls(leaf)) as web:
+    certified = tls("127.0.0.1", not_before=now - timedelta(days=85), not_after=now + timedelta(days=5.5))
+    async with loopback.serve(certified) as web:
         web.answers["/feed"] = conditional(rss(web.url("/page")))
-        with authority.cert_pem.tempfile() as bundle:
-            found = await only(web.url("/feed"), http={"ca_bundle": bundle})
+        found = await only(web.url("/feed"), http={"ca_bundle": bundle})
 
     (step,) = found.met.steps
     assert step.tls is not None
@@ -226,12 +215,12 @@ async def test_the_certificate_is_described_and_its_end_announced(authority: tru
     ],
 )
 async def test_what_is_wrong_with_a_certificate_is_told(
-    authority: trustme.CA, names: tuple[str, ...], days: int, trusted: bool, code: str
+    names: tuple[str, ...], days: int, trusted: bool, code: str
 ) -> None:
     now = datetime.now(UTC)
-    leaf = authority.issue_cert(*names, not_before=now - timedelta(days=30), not_after=now + timedelta(days=days))
-    async with loopback.serve(_tls(leaf)) as web:
-        with (authority if trusted else trustme.CA()).cert_pem.tempfile() as bundle:
+    certified = tls(*names, not_before=now - timedelta(days=30), not_after=now + timedelta(days=days))
+    async with loopback.serve(certified) as web:
+        with (AUTHORITY if trusted else trustme.CA()).cert_pem.tempfile() as bundle:
             found = await only(web.url("/feed"), http={"ca_bundle": bundle})
 
     assert (found.verdict, found.met.error_code) == (Verdict.FAILED, code)
@@ -239,15 +228,14 @@ async def test_what_is_wrong_with_a_certificate_is_told(
     assert "certificate" in found.advice[0].text
 
 
-async def test_what_is_served_over_https_too_is_better_polled_so(web: loopback.Loopback, authority: trustme.CA) -> None:
-    async with loopback.serve(_tls(authority.issue_cert("feed.test"))) as secure:
+async def test_what_is_served_over_https_too_is_better_polled_so(web: loopback.Loopback, bundle: Path) -> None:
+    async with loopback.serve(tls("feed.test")) as secure:
         for served in (web, secure):
             served.answers["/feed"] = conditional(rss("http://feed.test/page"))
-        with authority.cert_pem.tempfile() as bundle:
-            through = {"*:80": web.address, "*:443": secure.address}
-            found = await only("http://feed.test/feed", http={"ca_bundle": bundle, "connect_to": through})
-            secure.answers["/feed"] = Answer(body=b"<html><title>Ours</title></html>")
-            other = await only("http://feed.test/feed", http={"ca_bundle": bundle, "connect_to": through})
+        through = {"*:80": web.address, "*:443": secure.address}
+        found = await only("http://feed.test/feed", http={"ca_bundle": bundle, "connect_to": through})
+        secure.answers["/feed"] = Answer(body=b"<html><title>Ours</title></html>")
+        other = await only("http://feed.test/feed", http={"ca_bundle": bundle, "connect_to": through})
 
     assert (found.met.secure, codes(found)) == (True, ["https"])
     assert "https://feed.test/feed" in found.advice[0].text
@@ -415,9 +403,3 @@ async def test_pages_at_an_address_that_is_refused_are_a_warning(web: loopback.L
 
     assert found.met.pages is not None
     assert (found.met.pages.access, codes(found)) == (Access.REFUSED, ["page_refused"])
-
-
-def _tls(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import httpcore2
 import pytest
@@ -11,14 +11,11 @@ import pytest
 from aggregator import diagnosis, errors
 from aggregator.net import guard
 from tests import scripted_web as loopback
+from tests.scripted_web import web
+
+__all__ = ["web"]
 
 Names = Callable[..., None]
-
-
-@pytest.fixture
-async def web() -> AsyncIterator[loopback.Loopback]:
-    async with loopback.serve() as served:
-        yield served
 
 
 @pytest.fixture

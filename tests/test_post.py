@@ -1,15 +1,14 @@
 """A form sent to a hub through the one client: what is sent, where it is followed, what counts as taken, what is said otherwise."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from aggregator import config, errors, model
-from aggregator.net import fetcher, hops, manners
+from aggregator import errors, model
+from aggregator.net import fetcher, hops
 from tests import hub as hubs
 from tests import scripted_web
+from tests.fetching import fetching
 
 FORM = {"hub.mode": "subscribe", "hub.topic": "https://feed.example/?a=1&b=ü", "hub.secret": "s3cret"}
 
@@ -19,15 +18,6 @@ def hub() -> Iterator[hubs.Hub]:
     with hubs.serve() as served:
         served.checks_back = False
         yield served
-
-
-@asynccontextmanager
-async def posting(**settings: Any) -> AsyncIterator[fetcher.Fetcher]:
-    usual = {"timeout": "5s", "per_host": {"spacing": 0}, "allow_networks": ["127.0.0.0/8"]}
-    http = config.HttpSettings.model_validate(usual | settings)
-    ready = fetcher.Fetcher(http, manners.Manners(http.per_host))
-    yield ready
-    await ready.aclose()
 
 
 def _request(url: str) -> model.Request:
@@ -44,7 +34,7 @@ async def _refused(client: fetcher.Fetcher, url: str) -> errors.FetchError:
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 async def test_a_form_is_taken_with_any_2xx(hub: hubs.Hub, status: int) -> None:
     hub.status = status
-    async with posting() as client:
+    async with fetching() as client:
         await client.post(_request(hub.url("/hub")))
         await client.post(_request(hub.url("/hub")))
 
@@ -53,7 +43,7 @@ async def test_a_form_is_taken_with_any_2xx(hub: hubs.Hub, status: int) -> None:
 
 async def test_a_redirect_is_followed_with_the_form_but_303_is_not(hub: hubs.Hub) -> None:
     hub.moves_to = "/hub2"
-    async with posting() as client:
+    async with fetching() as client:
         await client.post(_request(hub.url("/hub")))
         hub.status = 303
         error = await _refused(client, hub.url("/hub3"))
@@ -65,7 +55,7 @@ async def test_a_redirect_is_followed_with_the_form_but_303_is_not(hub: hubs.Hub
 @pytest.mark.parametrize(("status", "code"), [(400, "http_400"), (404, "http_404"), (410, "gone"), (500, "http_500")])
 async def test_what_a_hub_says_is_in_the_error_in_one_line(hub: hubs.Hub, status: int, code: str) -> None:
     hub.status, hub.said = status, b"the topic\nis no good " + 9999 * b"x"
-    async with posting() as client:
+    async with fetching() as client:
         error = await _refused(client, hub.url("/hub"))
 
     assert (error.status, error.code) == (status, code)
@@ -74,10 +64,10 @@ async def test_what_a_hub_says_is_in_the_error_in_one_line(hub: hubs.Hub, status
 
 
 async def test_where_nobody_may_go_no_form_is_sent(hub: hubs.Hub) -> None:
-    async with posting(allow_networks=[]) as client:
+    async with fetching(allow_networks=[]) as client:
         error = await _refused(client, hub.url("/hub"))
     hub.moves_to = "http://169.254.169.254/"
-    async with posting() as client:
+    async with fetching() as client:
         second = await _refused(client, hub.url("/hub"))
 
     assert isinstance(error, errors.BlockedError)
@@ -96,7 +86,7 @@ def test_a_form_does_not_follow_from_https_to_http() -> None:
 
 
 async def test_a_hub_that_keeps_silent_is_given_up() -> None:
-    async with scripted_web.serve() as web, posting(timeout=0.3) as client:
+    async with scripted_web.serve() as web, fetching(timeout=0.3) as client:
         web.answers["/hub"] = scripted_web.Answer(wait=9)
         error = await _refused(client, web.url("/hub"))
 
