@@ -1,11 +1,13 @@
 """A site of our own on loopback that publishes faster than its feed shows, and an app whose clock is the test's own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from sqlalchemy import RowMapping, text
 
 from aggregator import app, backfill, config, upkeep
@@ -140,3 +142,56 @@ class Site:
 
     def all_of(self, first: int, last: int) -> list[str]:
         return [f"Title {n}" for n in range(first, last + 1)]
+
+
+@pytest.fixture
+async def site(database_url: str) -> AsyncIterator[Site]:
+    async with scripted_web.serve() as web:
+        made = Site(web, database_url)
+        try:
+            yield made
+        finally:
+            await made.end()
+
+
+def paged_archive(site: Site, relation: str = "next", size: int = 5) -> None:
+    """The feed names its second page, that the third, and so on: /page?n=2 …"""
+
+    def link(n: int) -> str:
+        return f'<atom:link rel="{relation}" href="/page?n={n}"/>'
+
+    def page(heard: scripted_web.Heard) -> scripted_web.Answer:
+        n = int(parse_qs(urlsplit(heard.target).query)["n"][0])
+        return site.page(n, size, link(n + 1))
+
+    site.head = lambda: link(2)
+    site.web.answers["/page"] = page
+
+
+def wordpress(site: Site, *, pages: int = 100, size: int = 5) -> None:
+    """The feed is one of WordPress, whose pages are at ?paged=2 and so on; the one after the last is missing."""
+
+    def page(heard: scripted_web.Heard) -> scripted_web.Answer:
+        n = int(parse_qs(urlsplit(heard.target).query).get("paged", ["1"])[0])
+        if n > pages or site.newest <= size * (n - 1):
+            return scripted_web.Answer(status=404)
+        return site.page(n, size, generator)
+
+    generator = "<generator>https://wordpress.org/?v=6.8</generator>"
+    site.web.answers["/feed.xml"] = page
+
+
+def sitemap(*told: tuple[str, str, str], space: str = "") -> bytes:
+    """Addresses with the date of their last change, and more."""
+    rows = "".join(
+        f"<url><loc>{loc}</loc>{f'<lastmod>{changed}</lastmod>' if changed else ''}{more}</url>"
+        for loc, changed, more in told
+    )
+    spaces = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" xmlns:news="http://www.google.com/schemas/sitemap-news/0.9"'
+    return f'<?xml version="1.0" encoding="UTF-8"?><urlset {spaces} {space}>{rows}</urlset>'.encode()
+
+
+def article(site: Site, n: int, *, news: bool = False, changed: str | None = None) -> tuple[str, str, str]:
+    when = at(n).isoformat()
+    more = f"<news:news><news:title>Title {n}</news:title><news:publication_date>{when}</news:publication_date></news:news>"
+    return site.web.url(f"/2025/{n}-title"), when if changed is None else changed, more if news else ""
