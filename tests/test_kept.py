@@ -1,25 +1,23 @@
 """What stays in a feed for another reason than time does not hide a gap, nor end the walk that fills it: over real sockets, on both databases."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests import archives, scripted_web
 from tests.archives import HOUR, Site, down, rss
+from tests.archives import site as unkept
+
+__all__ = ["unkept"]
 
 SIZE = 20
 
 
 @pytest.fixture
-async def site(database_url: str) -> AsyncIterator[Site]:
-    async with scripted_web.serve() as web:
-        made = Site(web, database_url)
-        keep(made, [1])
-        try:
-            yield made
-        finally:
-            await made.end()
+def site(unkept: Site) -> Site:
+    keep(unkept, [1])
+    return unkept
 
 
 def keep(site: Site, kept: Sequence[int]) -> None:
