@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
-from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import insert, select, text
@@ -20,7 +19,9 @@ from sqlalchemy import insert, select, text
 from aggregator import errors
 from aggregator.store import db, sources, tables
 from tests import make
-from tests.conftest import create_database
+from tests.old_schema import AT, Old, old
+
+__all__ = ["old"]
 
 
 def test_the_migrations_make_exactly_the_declared_tables(store: db.Store) -> None:
@@ -49,52 +50,23 @@ def test_an_upgrade_of_an_empty_database_is_one_transaction(tmp_path: Path) -> N
     store.close()
 
 
-def _at_revision_before(store: db.Store, revision: str) -> None:
-    """An empty database as the program had it before this revision."""
-    script = ScriptDirectory(str(db._migrations()))
-    before = script.get_revision(revision).down_revision
-    assert isinstance(before, str)
+def test_what_was_stored_before_backfill_was_found_by_feeds_and_its_gaps_say_what_to_do(old: Old) -> None:
+    store = old("0006", (None, "k"))
     with store.begin() as conn:
-        steps = {"fn": lambda current, _: script._upgrade_revs(before, current)}
-        migration = MigrationContext.configure(conn, opts=steps)
-        with Operations.context(migration):
-            migration.run_migrations()
+        gap = "INSERT INTO gaps (source_id, from_at, to_at, reason) VALUES (1, :at, :at, 'none was known')"
+        conn.execute(text(gap), {"at": AT})
 
+    store.upgrade()
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_what_was_stored_before_backfill_was_found_by_feeds_and_its_gaps_say_what_to_do(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    postgres = kind == "postgres"
-    url = create_database(request.getfixturevalue("postgres")) if postgres else f"sqlite:///{tmp_path}/old.db"
-    with closing(db.Store(url)) as store:
-        _at_revision_before(store, "0006")
-        with store.begin() as conn:
-            for statement in (
-                "INSERT INTO sources (id, name, url, feed_url, state, added_at) VALUES (1, 's', 'u', 'u', 'active', :at)",
-                "INSERT INTO items (id, url_key, host, source_id, title, authors, categories, summary, content, published_at, date_source, "
-                "first_seen_at, last_seen_at, state, changed_at) "
-                "VALUES (1, 'k', '', 1, 't', '[]', '[]', '', '', :at, 'first_seen', :at, :at, 'ok', :at)",
-                "INSERT INTO gaps (source_id, from_at, to_at, reason) VALUES (1, :at, :at, 'none was known')",
-            ):
-                conn.execute(text(statement), {"at": "2025-09-19T00:00:00Z"})
-
-        store.upgrade()
-
-        with store.read() as conn:
-            found = conn.execute(select(tables.items.c.discovered_by)).scalar()
-            gap = conn.execute(select(tables.gaps)).mappings().one()
+    with store.read() as conn:
+        found = conn.execute(select(tables.items.c.discovered_by)).scalar()
+        kept = conn.execute(select(tables.gaps)).mappings().one()
     assert found == "feed"
-    assert (gap["filled_at"], gap["pages"], gap["found"]) == (None, 0, 0)
-    assert gap["result"] == "from before there was backfill: aggregator backfill NAME tries it"
+    assert (kept["filled_at"], kept["pages"], kept["found"]) == (None, 0, 0)
+    assert kept["result"] == "from before there was backfill: aggregator backfill NAME tries it"
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_items_go_by_todays_keys_after_an_upgrade_and_none_is_thrown_away(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    postgres = kind == "postgres"
-    url = create_database(request.getfixturevalue("postgres")) if postgres else f"sqlite:///{tmp_path}/old.db"
+def test_items_go_by_todays_keys_after_an_upgrade_and_none_is_thrown_away(old: Old) -> None:
     told = (
         ("https://example.org/a", "example.org/a"),
         ("https://m.example.org/a", "m.example.org/a"),
@@ -103,28 +75,22 @@ def test_items_go_by_todays_keys_after_an_upgrade_and_none_is_thrown_away(
         ("https://m.example.org/live", f"m.example.org/live#{'0' * 32}"),
         (None, f"source:1#{'1' * 32}"),
     )
-    with closing(db.Store(url)) as store:
-        _at_revision_before(store, "0005")
-        with store.begin() as conn:
-            conn.execute(text("INSERT INTO sources (id, name, url, feed_url, state, added_at) VALUES (1, 's', 'u', 'u', 'active', :at)"),
-                         {"at": "2025-09-19T00:00:00Z"})  # fmt: skip
-            for n, (address, key) in enumerate(told, 1):
-                row = {"n": n, "url": address, "key": key, "at": "2025-09-19T00:00:00Z"}
-                conn.execute(text(
-                    "INSERT INTO items (id, url, url_key, host, source_id, title, authors, categories, summary, content, published_at, "
-                    "date_source, first_seen_at, last_seen_at, state, changed_at) "
-                    "VALUES (:n, :url, :key, '', 1, 't', '[]', '[]', '', '', :at, 'first_seen', :at, :at, 'ok', :at)"), row)  # fmt: skip
-                conn.execute(text("INSERT INTO sightings (item_id, source_id, entry_hash, first_seen_at, last_seen_at, position) "
-                                  "VALUES (:n, 1, 'h', :at, :at, 1)"), {"n": n, "at": row["at"]})  # fmt: skip
-            shown = {"source_id": 1, "url": "u", "entries": b"keys of then", "touched_at": make.NOW}
-            conn.execute(insert(tables.shown), shown)
+    store = old("0005", *told)
+    with store.begin() as conn:
+        sighting = (
+            "INSERT INTO sightings (item_id, source_id, entry_hash, first_seen_at, last_seen_at, position) "
+            "VALUES (:n, 1, 'h', :at, :at, 1)"
+        )
+        conn.execute(text(sighting), [{"n": n, "at": AT} for n, _ in enumerate(told, 1)])
+        shown = {"source_id": 1, "url": "u", "entries": b"keys of then", "touched_at": make.NOW}
+        conn.execute(insert(tables.shown), shown)
 
-        store.upgrade()
+    store.upgrade()
 
-        with store.read() as conn:
-            keys = conn.execute(select(tables.items.c.url_key).order_by(tables.items.c.id)).scalars().all()
-            notes = conn.execute(select(tables.sightings.c.note).order_by(tables.sightings.c.item_id)).scalars().all()
-            remembered = conn.execute(select(tables.shown)).all()
+    with store.read() as conn:
+        keys = conn.execute(select(tables.items.c.url_key).order_by(tables.items.c.id)).scalars().all()
+        notes = conn.execute(select(tables.sightings.c.note).order_by(tables.sightings.c.item_id)).scalars().all()
+        remembered = conn.execute(select(tables.shown)).all()
     assert remembered == []
     assert keys == [
         "example.org/a",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping, delete, insert, select, text
+from sqlalchemy import RowMapping, delete, insert, select
 from typer.testing import CliRunner
 
 from aggregator import errors, model
@@ -18,7 +18,9 @@ from aggregator.feed import identity
 from aggregator.store import addresses, db, items, tables, trail
 from tests import make
 from tests.conftest import create_database
-from tests.test_db import _at_revision_before
+from tests.old_schema import Old, old
+
+__all__ = ["old"]
 
 HOUR = timedelta(hours=1)
 OLD, NEW, LATER = (f"https://news.example/{slug}" for slug in ("articles/1", "a-better-name", "the-best-name"))
@@ -335,13 +337,9 @@ def test_an_item_is_shown_for_its_old_address_and_the_new_ones(command: str, fee
         assert f"also at  {NEW}\n" in told[0].stdout
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_the_present_addresses_of_items_of_before_are_filled_in_where_they_are_theirs_alone(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    postgres = kind == "postgres"
-    url = create_database(request.getfixturevalue("postgres")) if postgres else f"sqlite:///{tmp_path}/old.db"
-    told = (
+def test_the_present_addresses_of_items_of_before_are_filled_in_where_they_are_theirs_alone(old: Old) -> None:
+    store = old(
+        "0017",
         ("https://x.example/here", "x.example/here"),
         ("https://x.example/moved", "x.example/was"),
         ("https://x.example/here", "x.example/taken"),
@@ -353,25 +351,13 @@ def test_the_present_addresses_of_items_of_before_are_filled_in_where_they_are_t
         ("https://x.example/was", "x.example/left"),
         (None, f"source:1#{'1' * 32}"),
     )
-    with closing(db.Store(url)) as store:
-        _at_revision_before(store, "0017")
-        at = "2025-09-19T00:00:00Z"
-        with store.begin() as conn:
-            source = "INSERT INTO sources (id, name, url, feed_url, state, added_at) VALUES (1, 's', 'u', 'u', 'active', :at)"
-            conn.execute(text(source), {"at": at})
-            for n, (address, key) in enumerate(told, 1):
-                conn.execute(text(
-                    "INSERT INTO items (id, url, url_key, host, source_id, title, authors, categories, summary, content, published_at, "
-                    "date_source, first_seen_at, last_seen_at, state, changed_at) "
-                    "VALUES (:n, :url, :key, '', 1, 't', '[]', '[]', '', '', :at, 'first_seen', :at, :at, 'ok', :at)"),
-                    {"n": n, "url": address, "key": key, "at": at})  # fmt: skip
 
-        store.upgrade()
+    store.upgrade()
 
-        assert [[*row.values()] for row in _rows(store, tables.item_urls)] == [
-            ["x.example/moved", 2, "https://x.example/moved", make.NOW],
-            ["x.example/was", 9, "https://x.example/was", make.NOW],
-        ]
+    assert [[*row.values()] for row in _rows(store, tables.item_urls)] == [
+        ["x.example/moved", 2, "https://x.example/moved", make.NOW],
+        ["x.example/was", 9, "https://x.example/was", make.NOW],
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------- at one moment
