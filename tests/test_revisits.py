@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import RowMapping
 
 from tests import loopback
-from tests.test_stages import Bench, _entry, _rss
+from tests.staged import Bench, entry, rss
 
 PARAGRAPHS = tuple(
     f"On day {n} the minister said in parliament that the price of carbon would rise, and that nobody should be surprised by it."
@@ -33,7 +33,7 @@ class Revisited:
     async def begin(self, body: bytes | None = None, **harvest: Any) -> None:
         self.harvest = {"revisit": ["3500d", "3600d"], **harvest}
         self.serve(body or _page())
-        self.server.serve("/one.xml", _rss(_entry(1, self.server.url("/a"))))
+        self.server.serve("/one.xml", rss(entry(1, self.server.url("/a"))))
         await self.again()
         (item,) = self.bench.rows("SELECT state FROM items")
         assert item["state"] == "ok"
@@ -233,7 +233,7 @@ async def test_a_page_that_moves_for_good_says_where_to_once(article: Revisited)
 
 async def test_an_address_that_redirected_from_the_first_has_not_moved(article: Revisited) -> None:
     article.server.serve("/b", _page(), content_type="text/html")
-    article.server.serve("/one.xml", _rss(_entry(1, article.server.url("/a"))))
+    article.server.serve("/one.xml", rss(entry(1, article.server.url("/a"))))
     article.harvest = {"revisit": ["3600d"]}
     article.serve(status="301 Moved Permanently", location="/b")
 
