@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 from xml.parsers import expat
 
 from aggregator import errors
@@ -15,8 +15,17 @@ from aggregator import errors
 # expat hands out text in pieces of at most this size.
 _PIECE = 65_536
 _C1 = re.compile("[\x80-\x9f]")
+# Longer names are of no feed, and not worth remembering.
+_LONGEST_NAME = 200
+# What feedparser's strict parser reads in lower case, and what it looks at in all elements.
+_LOWERED, _OF_ALL = ("rel", "type"), frozenset({"xml:base", "base", "xml:lang", "lang"})
 _USERLAND = "http://backend.userland.com/rss"
+_OWN_SPACES = ("http://www.w3.org/1998/Math/MathML ", "http://www.w3.org/2000/svg ")
 _OWN = {("math", "http://www.w3.org/1998/Math/MathML"), ("svg", "http://www.w3.org/2000/svg")}
+
+T = TypeVar("T")
+# Two names, and whether it is one of `_OF_ALL`.
+_Attribute = tuple[str, str, bool]
 
 
 def read(data: bytes) -> dict[str, Any]:
@@ -32,7 +41,7 @@ def read(data: bytes) -> dict[str, Any]:
 
 
 def read_clean(data: bytes) -> dict[str, Any]:
-    """The same for a document that expat has read whole, in UTF-8 and without DOCTYPE, in three quarters of the time.
+    """The same for a document that expat has read whole, in UTF-8 and without DOCTYPE, in a third of the time.
 
     Raises ParseError, code `unreadable`.
     """
@@ -40,10 +49,11 @@ def read_clean(data: bytes) -> dict[str, Any]:
 
 
 def _guarded(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    # We read dates ourselves (`dates`); whoever else asks feedparser for them has them.
+    # We read dates ourselves (`dates`), and ask its dictionaries for nothing by another name; whoever else uses feedparser has both.
     handlers = load().datetimes._date_handlers
     kept = [*handlers]
     handlers.clear()
+    _fill(_strict().Mapping)
     try:
         return call()
     except MemoryError:
@@ -53,6 +63,29 @@ def _guarded(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         raise errors.ParseError(f"feedparser cannot read it: {type(exc).__name__}", code="unreadable") from exc
     finally:
         handlers[:] = kept
+        _fill(load().FeedParserDict)
+
+
+def _fill(kind: Any) -> None:
+    """What feedparser's methods make dictionaries of."""
+    for module in _filling():
+        module.FeedParserDict = kind
+    _filling()[0].copy.deepcopy = kind
+
+
+@cache
+def _filling() -> tuple[Any, ...]:
+    from feedparser import mixin
+    from feedparser.namespaces import _base, admin, cc, dc, georss, itunes, mediarss
+
+    return (mixin, _base, admin, cc, dc, georss, itunes, mediarss)
+
+
+@cache
+def _strict() -> Any:
+    from aggregator.feed import strict
+
+    return strict
 
 
 @cache
@@ -73,7 +106,6 @@ def load() -> ModuleType:
     mixin._urljoin = lambda base, uri: join(base, uri) if uri else base
     # And below a base, it with itself.
     mixin.make_safe_absolute_uri = lru_cache(maxsize=64)(mixin.make_safe_absolute_uri)
-    util.FeedParserDict.get = _get(util.FeedParserDict)
     return feedparser  # type: ignore[no-any-return]
 
 
@@ -87,82 +119,105 @@ class _Text(str):
         return super().translate(table) if _C1.search(self) else str(self)
 
 
-def _get(kind: Any) -> Callable[..., Any]:
-    """`FeedParserDict.get`, straight for the keys that have no other name and no meaning of their own."""
-    usual, special = kind.get, {*kind.keymap, "category", "enclosures", "license", "updated", "updated_parsed"}
-
-    def get(self: dict[str, Any], key: str, default: Any = None) -> Any:
-        return usual(self, key, default) if key in special else dict.get(self, key, default)
-
-    return get
-
-
 class _Bridge:
     """Hands expat's events to feedparser's strict parser, as its own `_StrictFeedParser` does from SAX events, the names of elements and
     attributes worked out once for a document."""
 
     def __init__(self) -> None:
         load()
-        from feedparser import api
-
-        reader = self._reader = api.StrictFeedParser("", None, "utf-8")
-        reader.resolve_relative_uris = reader.sanitize_html = False
-        self._spaces: dict[str, str] = reader._matchnamespaces
-        self._tags: dict[str, str] = {}
-        self._keys: dict[str, tuple[str, str]] = {}
+        self._reader = _strict().Parser()
+        self._elements: dict[str, Any] = {}
+        self._attributes: dict[str, _Attribute] = {}
 
     def read(self, data: bytes) -> dict[str, Any]:
         parser = expat.ParserCreate("utf-8", " ")
         parser.namespace_prefixes, parser.buffer_text, parser.buffer_size = True, True, _PIECE
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._stop
         parser.CharacterDataHandler = self._reader.handle_data
-        parser.StartNamespaceDeclHandler = self._reader.startPrefixMapping
+        parser.StartNamespaceDeclHandler = self._declare
         parser.Parse(data, True)
         # They hold us: without them there is no circle, and what was read is freed with its last use.
-        parser.StartElementHandler = parser.EndElementHandler = None
+        parser.StartElementHandler = parser.EndElementHandler = parser.StartNamespaceDeclHandler = None
         reader = self._reader
         return {"feed": reader.feeddata, "entries": reader.entries, "version": reader.version}
 
+    def _declare(self, prefix: str | None, space: str | None) -> None:
+        self._elements.clear()
+        self._reader.startPrefixMapping(prefix, space)
+
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        reader = self._reader
+        reader, known = self._reader, self._attributes
         told, reader.decls = reader.decls, {}
-        space, local, _ = _parts(name)
-        if (local.lower(), space) in _OWN:
-            told["xmlns"] = space
-        keys = self._keys
+        if name.startswith(_OWN_SPACES) and (own := _own_space(name)):
+            told["xmlns"] = own
+        usual = not told and not reader.incontent
         for key, value in attributes.items():
-            told[(keys.get(key) or self._attribute(key))[0]] = value
+            called, _, of_all = known.get(key) or self._attribute(key)
+            told[called] = value
+            usual = usual and not of_all
         for key, value in attributes.items():
-            told[keys[key][1]] = value
-        reader.unknown_starttag(self._tags.get(name) or self._tag(name), list(told.items()))
+            told[known[key][1]] = value
+        element = self._elements.get(name) or self._element(name)
+        if usual:
+            for key in _LOWERED:
+                if key in told:
+                    told[key] = told[key].lower()
+            reader.opened(element, told)
+        else:
+            reader.unknown_starttag(element.tag, list(told.items()))
 
     def _stop(self, name: str) -> None:
-        self._reader.unknown_endtag(self._tags.get(name) or self._tag(name))
+        self._reader.closed(self._elements.get(name) or self._element(name))
 
-    def _tag(self, name: str) -> str:
+    def _element(self, name: str) -> Any:
         """What feedparser calls an element: by its own prefix for a namespace that it knows, else by the first that it has met."""
+        tag = _remembered(_tag, name)
+        if tag is not None:
+            element = self._elements[name] = self._reader.element(tag)
+            return element
         space, local, _ = _parts(name)
-        local, lowered = local.lower(), space.lower()
-        if _USERLAND.removeprefix("http://") in lowered:
-            space = lowered = _USERLAND
-        if prefix := self._spaces.get(lowered):
-            tag = self._tags[name] = f"{prefix.lower()}:{local}"
-            return tag
-        if not space or lowered in self._spaces:
-            self._tags[name] = local
-            return local
         met = (prefix for prefix, uri in self._reader.namespaces_in_use.items() if prefix and uri == space)
-        return f"{prefix}:{local}".lower() if (prefix := next(met, None)) else local
+        local = local.lower()
+        return self._reader.element(f"{prefix}:{local}".lower() if (prefix := next(met, None)) else local)
 
-    def _attribute(self, name: str) -> tuple[str, str]:
-        """An attribute by feedparser's prefix, and as it is written."""
-        space, local, written = _parts(name)
-        prefix = self._spaces.get(space.lower(), "")
-        keys = self._keys[name] = (
-            f"{prefix}:{local}".lower() if prefix else local.lower(),
-            f"{written}:{local}".lower() if written else local.lower(),
-        )
-        return keys
+    def _attribute(self, name: str) -> _Attribute:
+        attribute = self._attributes[name] = _remembered(_called, name)
+        return attribute
+
+
+def _remembered(call: Callable[[str], T], name: str) -> T:
+    """`call(name)`, from memory for the names that all feeds use."""
+    return call(name) if len(name) <= _LONGEST_NAME else call.__wrapped__(name)  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=1024)
+def _tag(name: str) -> str | None:
+    """What feedparser calls an element by its own prefix; None where that goes by the document."""
+    spaces: dict[str, str] = _strict().Parser._matchnamespaces
+    space, local, _ = _parts(name)
+    local, lowered = local.lower(), space.lower()
+    if _USERLAND.removeprefix("http://") in lowered:
+        space = lowered = _USERLAND
+    if prefix := spaces.get(lowered):
+        return f"{prefix.lower()}:{local}"
+    return local if not space or lowered in spaces else None
+
+
+@lru_cache(maxsize=1024)
+def _called(name: str) -> _Attribute:
+    """An attribute by feedparser's prefix, and as it is written; and whether it looks at such attributes of all elements."""
+    space, local, written = _parts(name)
+    prefix = _strict().Parser._matchnamespaces.get(space.lower(), "")
+    by_prefix = f"{prefix}:{local}".lower() if prefix else local.lower()
+    as_written = f"{written}:{local}".lower() if written else local.lower()
+    of_all = any(one in _OF_ALL or one.startswith("xmlns") for one in (by_prefix, as_written))
+    return by_prefix, as_written, of_all
+
+
+def _own_space(name: str) -> str:
+    """The namespace of an element for which feedparser adds an attribute."""
+    space, local, _ = _parts(name)
+    return space if (local.lower(), space) in _OWN else ""
 
 
 def _parts(name: str) -> tuple[str, str, str]:
