@@ -22,6 +22,9 @@ SCHEMES = frozenset({"http", "https", "mailto"})
 # C0 and C1 controls except tab and newline, and the code points that UTF-8 cannot carry (Postgres refuses NUL).
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _ASCII_CONTROL = bytes(code for code in (*range(32), 127) if chr(code) not in "\t\n")
+# The same in UTF-8, beyond ASCII.
+_C1, _NONCHARACTERS = re.compile(b"\xc2[\x80-\x9f]"), re.compile(b"\xef\xbf[\xbe\xbf]")
+_ASCII, _ASCII_SPACE = bytes(range(128)), bytes(code for code in range(128) if chr(code).isspace())
 _TAG = re.compile(r"<[^>]*>")
 # Thai, Lao, Tibetan, Burmese, Khmer, kana and Han are written without spaces between words; Hangul has them.
 SPACELESS = re.compile(
@@ -32,12 +35,25 @@ SPACELESS = re.compile(
 
 def tidy(text: str, limit: int | None = None) -> str:
     """`text` as NFC without control characters and lone surrogates, cut to `limit` characters."""
-    cleaned = text.replace("\r\n", "\n").replace("\r", "\n")
+    cleaned = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     if text.isascii():
-        cleaned = cleaned.encode("ascii").translate(None, _ASCII_CONTROL).decode("ascii")
+        coded = cleaned.encode("ascii")
+        kept = coded.translate(None, _ASCII_CONTROL)
+        cleaned = cleaned if len(kept) == len(coded) else kept.decode("ascii")
     else:
-        cleaned = unicodedata.normalize("NFC", _CONTROL.sub("", cleaned))
+        cleaned = unicodedata.normalize("NFC", _CONTROL.sub("", cleaned) if _has_controls(cleaned) else cleaned)
     return cleaned if limit is None or len(cleaned) <= limit else cleaned[:limit]
+
+
+def _has_controls(text: str) -> bool:
+    """Whether there is any, in half the time that it takes to look at every character: they are rare."""
+    try:
+        coded = text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    if len(coded.translate(None, _ASCII_CONTROL)) < len(coded):
+        return True
+    return _C1.search(coded) is not None or _NONCHARACTERS.search(coded) is not None
 
 
 def line(text: str, limit: int | None = None) -> str:
@@ -97,9 +113,18 @@ def text(markup: str) -> str:
     return plain(html.unescape(_TAG.sub("\n", blocks.replace("\n", " "))))
 
 
-def words(markup: str) -> str:
-    """The words of safe `markup` with one space wherever there were spaces or tags. To be hashed: `text` takes eight times as long."""
-    return " ".join(_TAG.sub(" ", markup).replace("&nbsp;", " ").split())
+def untagged(markup: str) -> str:
+    """Safe `markup` with a space in the place of each tag. To be hashed: `text` takes eight times as long."""
+    return _TAG.sub(" ", markup).replace("&nbsp;", " ")
+
+
+def squeezed(text: str) -> str:
+    """`text` without white space."""
+    coded = text.encode("utf-8", "surrogatepass")
+    foreign = "" if len(coded) == len(text) else coded.translate(None, _ASCII).decode("utf-8", "surrogatepass")
+    if len("".join(foreign.split())) < len(foreign):
+        return "".join(text.split())
+    return coded.translate(None, _ASCII_SPACE).decode("utf-8", "surrogatepass")
 
 
 def plain(text: str) -> str:

@@ -32,6 +32,26 @@ def test_counters_and_stamps_are_no_edits(one: str, other: str) -> None:
     assert edits.steady(one) == edits.steady(other)
 
 
+STRETCHES = (
+    "word ",
+    "12 comments ",
+    "updated 10:35 ",
+    "\u3000",
+    "\u2003é",
+    "\n\t",
+    "letter",
+    "\x85",
+    " ",
+    "12,",
+    "\ud800",
+)
+
+
+@given(st.lists(st.sampled_from(STRETCHES), max_size=400).map("".join))
+def test_words_without_spaces_are_steady_where_they_are_with_them(text: str) -> None:
+    assert edits.squeezed(text) == "".join(edits.steady(" ".join(text.split())).split())
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

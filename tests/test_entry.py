@@ -1,9 +1,38 @@
 """What is made of an entry: its address, its words, its hash."""
 
+from urllib.parse import urljoin, urlsplit
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aggregator import markup
+from aggregator.feed import entry
 from tests import feeds
+
+PIECES = (
+    "/",
+    "//",
+    "a",
+    "..",
+    "/./",
+    ":",
+    ":80",
+    "@",
+    "?",
+    "#",
+    ";",
+    "&amp;",
+    "x=1",
+    " ",
+    "%20",
+    "é",
+    "[",
+    "\\",
+    "\x85",
+    "*",
+)
+BASES = ("", "http://base.example/x/y?z", "https://base.example/feed", "https://a.example")
 
 # ---------------------------------------------------------------------------------------------------- addresses
 
@@ -29,6 +58,19 @@ from tests import feeds
 )
 def test_an_entry_s_url_is_absolute_http_or_absent(inner: str, url: str | None) -> None:
     assert feeds.item(f"<title>t</title>{inner}").url == url
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join), st.sampled_from(BASES))
+def test_an_address_is_absolute_as_the_standard_says(rest: str, base: str) -> None:
+    raw = f"https://a.example{rest}"
+
+    try:
+        parts = urlsplit(expected := urljoin(base, markup.line(raw)))
+        usable = parts.scheme == "https" and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+
+    assert entry.address(raw, base) == (expected.replace(" ", "%20") if usable else None)
 
 
 def test_the_original_link_is_preferred_to_feedburner_s() -> None:

@@ -47,6 +47,33 @@ def steady(text: str) -> str:
     return steady(text[:_REACH]) + text[_REACH:-_REACH] + steady(text[-_REACH:])
 
 
+def squeezed(text: str) -> str:
+    """What `steady` leaves of the words of `text`, without what is between them. Where it looks at none, they need not be told apart."""
+    whole = markup.squeezed(text)
+    if len(whole) <= 2 * _REACH:
+        return markup.squeezed(steady(" ".join(text.split())))
+    head, tail = _first_words(text), _last_words(text)
+    middle = whole[len(head.replace(" ", "")) : len(whole) - len(tail.replace(" ", ""))]
+    return "".join((steady(head).replace(" ", ""), middle, steady(tail).replace(" ", "")))
+
+
+def _first_words(text: str) -> str:
+    """The beginning of the words of `text`, with one space between them."""
+    reach, words = _REACH, ""
+    while len(words) < _REACH:
+        reach = reach * 5 // 4
+        words = " ".join(text[:reach].split())
+    return words[:_REACH]
+
+
+def _last_words(text: str) -> str:
+    reach, words = _REACH, ""
+    while len(words) < _REACH:
+        reach = reach * 5 // 4
+        words = " ".join(text[-reach:].split())
+    return words[-_REACH:]
+
+
 def _unless_counter(number: re.Match[str]) -> str:
     text, start = number.string, number.start()
     before = text[max(0, start - 50) : start]

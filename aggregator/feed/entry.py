@@ -37,6 +37,8 @@ _FLAT = frozenset(
     "area base br col embed hr img input link meta param source track wbr p li dd dt td th tr tbody thead tfoot option rp rt".split()
 )
 
+# An absolute address that resolving would leave as it is.
+_PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(?::[1-9]\d{0,3})?(?:/[^ ;?#]*(?:\?[^ #]+)?(?:#[^ ]+)?)?")
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)[^>]*>")
 _MARKUP = re.compile(r"<[a-zA-Z/!]")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{1,8})*")
@@ -97,7 +99,7 @@ def clean(published: Published) -> model.Entry:
             identity.url_key(url or ""),
             edits.steady(summary),
             # Without what is between them, they are equal however they are marked up.
-            edits.steady(words).replace(" ", ""),
+            edits.squeezed(words),
             "\n".join(authors),
             "\n".join(categories),
             "\n".join(map(_lasting, enclosures)),
@@ -122,6 +124,8 @@ def address(raw: str, base: str) -> str | None:
     raw = markup.line(raw)
     if not raw:
         return None
+    if _PLAIN_ADDRESS.fullmatch(raw):
+        return raw if len(raw) <= _LONGEST_URL else None
     try:
         url = urljoin(base, raw)
         parts = urlsplit(url)
@@ -182,7 +186,7 @@ def _content(published: Published) -> tuple[str, str]:
     safe = _within(_LONGEST_CONTENT, render, _shallow(body.value[:_LONGEST_CONTENT]) if body.html else body.value)
     if body is summary and len(body.value) <= _LONGEST_SUMMARY:
         return safe, ""
-    return safe, markup.words(safe)
+    return safe, markup.untagged(safe)
 
 
 def _within(limit: int, render: Callable[[str], str], value: str) -> str:
