@@ -26,6 +26,9 @@ _ASCII_CONTROL = bytes(code for code in (*range(32), 127) if chr(code) not in "\
 _C1, _NONCHARACTERS = re.compile(b"\xc2[\x80-\x9f]"), re.compile(b"\xef\xbf[\xbe\xbf]")
 _ASCII, _ASCII_SPACE = bytes(range(128)), bytes(code for code in range(128) if chr(code).isspace())
 _TAG = re.compile(r"<[^>]*>")
+# Where a base begins, and what stands in another place there: to join them in full takes a quarter of the time of cleaning.
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?=[/?#]|\Z)")
+_FROM_ROOT = re.compile(r"(?!//)(?:/(?!\.)[^/;?#\s\\]*)+(?:\?[^\s#]+)?(?:#\S+)?")
 # Thai, Lao, Tibetan, Burmese, Khmer, kana and Han are written without spaces between words; Hangul has them.
 SPACELESS = re.compile(
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -71,9 +74,14 @@ def safe(markup: str, base: str | None = None) -> str:
 def _cleaner(base: str) -> nh3.Cleaner:
     """What cleans HTML whose links are relative to `base`: to make one takes as long as to clean a paragraph."""
 
+    origin = _ORIGIN.match(base)
+
     def absolute(url: str) -> str | None:
+        url = url.strip()
+        if origin is not None and _FROM_ROOT.fullmatch(url):
+            return origin[0] + url
         try:
-            resolved = urljoin(base, url.strip())
+            resolved = urljoin(base, url)
             return resolved if urlsplit(resolved).scheme in SCHEMES else None
         except ValueError:
             return None

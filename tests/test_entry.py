@@ -1,5 +1,6 @@
 """What is made of an entry: its address, its words, its hash."""
 
+import html
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -71,6 +72,25 @@ def test_an_address_is_absolute_as_the_standard_says(rest: str, base: str) -> No
         usable = False
 
     assert entry.address(raw, base) == (expected.replace(" ", "%20") if usable else None)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join), st.sampled_from(BASES[1:]))
+def test_a_link_from_the_root_is_where_the_standard_says(rest: str, base: str) -> None:
+    url = f"/{rest}"
+
+    try:
+        expected: str | None = urljoin(base, url.strip())
+        urlsplit(expected or "")
+    except ValueError:
+        expected = None
+    attribute = (
+        f' href="{html.escape(expected, quote=False).replace(chr(34), "&quot;")}"' if expected is not None else ""
+    )
+
+    cleaned = markup.safe(f'<a href="{html.escape(url)}">x</a>', base)
+    assert markup.tidy(html.unescape(cleaned)) == markup.tidy(
+        html.unescape(f'<a{attribute} rel="noopener noreferrer nofollow">x</a>')
+    )
 
 
 def test_the_original_link_is_preferred_to_feedburner_s() -> None:
