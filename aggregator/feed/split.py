@@ -176,7 +176,12 @@ def _lasting(query: re.Match[bytes]) -> bytes:
     equals = before.rfind(b"=")
     if equals >= 0 and _ASSET.fullmatch(before, max(before.rfind(b" ", 0, equals), before.rfind(b"\n", 0, equals)) + 1):
         return b""
-    return _TRACKED.sub(rb"\1", query[0])
+    # A template would be looked up anew for every query.
+    return _TRACKED.sub(_first, query[0])
+
+
+def _first(found: re.Match[bytes]) -> bytes:
+    return found[1]
 
 
 def outline(text: str, most_entries: int) -> Outline | None:
