@@ -27,6 +27,8 @@ class Room:
     deadline: asyncio.Timeout | None = None
     enough: int = LARGE[0][0]
     size: int = 0
+    # Most bodies come in one piece, which is not copied.
+    alone: bytes = b""
     # Its value is the buffer itself, not a copy of many MB.
     memory: io.BytesIO = field(default_factory=io.BytesIO)
     disk: spool.Spooled | None = None
@@ -40,7 +42,7 @@ class Room:
             if self.spooled and self.disk is None and self.size > _IN_MEMORY:
                 self._move()
             if self.disk is None:
-                self.memory.write(piece)
+                self._remember(piece)
             else:
                 self.disk.write(piece)
         except OSError as exc:
@@ -48,7 +50,15 @@ class Room:
 
     def body(self) -> spool.Body:
         """All that was added."""
-        return self.memory.getvalue() if self.disk is None else self.disk
+        return self.disk if self.disk is not None else self.alone or self.memory.getvalue()
+
+    def _remember(self, piece: bytes) -> None:
+        if self.size == len(piece):
+            self.alone = piece
+            return
+        self.memory.write(self.alone)
+        self.memory.write(piece)
+        self.alone = b""
 
     async def _make(self) -> None:
         """Wait for room; the deadline waits too."""
@@ -67,8 +77,9 @@ class Room:
     def _move(self) -> None:
         self.disk = spool.Spooled()
         self.held.callback(self.disk.close)
+        self.disk.write(self.alone)
         self.disk.write(self.memory.getbuffer())
-        self.memory = io.BytesIO()
+        self.alone, self.memory = b"", io.BytesIO()
 
 
 def _unstorable(exc: OSError) -> errors.FetchError:
