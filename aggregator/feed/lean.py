@@ -101,12 +101,22 @@ def load() -> ModuleType:
     api.StrictFeedParser.decode_entities = staticmethod(lambda _, text: _Text(text))
     # It copies nothing but dictionaries of strings.
     mixin.copy = SimpleNamespace(deepcopy=util.FeedParserDict)
-    # For every element it joins its base with nothing.
-    join = mixin._urljoin
-    mixin._urljoin = lambda base, uri: join(base, uri) if uri else base
+    mixin._urljoin = _joining(mixin._urljoin)
     # And below a base, it with itself.
     mixin.make_safe_absolute_uri = lru_cache(maxsize=64)(mixin.make_safe_absolute_uri)
     return feedparser  # type: ignore[no-any-return]
+
+
+def _joining(join: Callable[[str, str], str]) -> Callable[[str, str], str]:
+    """feedparser's `_urljoin`: it joins the base of every element with nothing, and nearly every address with no base. Without one only
+    slashes that are too many would be taken out."""
+
+    def joined(base: str, uri: str) -> str:
+        if not uri:
+            return base
+        return uri if not base and ":///" not in uri else join(base, uri)
+
+    return joined
 
 
 class _Text(str):

@@ -183,14 +183,11 @@ class Parser(api.StrictFeedParser):  # type: ignore[misc]
             context[f"{element}_detail"] = Mapping(self.contentparams, value=output)
 
     def _keep_link(self, output: str) -> str:
-        if self.inentry:
-            if self.inimage:
-                return output
-            output = output.replace("&amp;", "&")
-        elif not self.infeed:
+        if (self.inentry and self.inimage) or not (self.inentry or self.infeed):
             return output
-        # It undoes what other parsers do to `&` in queries.
-        output = _QUERIED.sub(r"&\g<1>", output)
+        if "&" in output:
+            # It undoes what other parsers do to queries.
+            output = _QUERIED.sub(r"&\g<1>", output.replace("&amp;", "&") if self.inentry else output)
         context = self.entries[-1] if self.inentry else self._get_context()
         context["link"] = output
         if output or not self.inentry:
