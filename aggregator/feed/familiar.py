@@ -12,6 +12,7 @@ from aggregator.feed import split
 
 # Two hashes, the item, three halves of a face: 36 bytes an entry.
 _ENTRY = struct.Struct("<8s8sqIII")
+_EXACT, _MARK = 8, 16
 
 T = TypeVar("T")
 
@@ -45,11 +46,16 @@ class Known(Mapping[int, model.ShownEntry]):
         self._packed = bytes(packed)
 
     @classmethod
+    def of(cls, positions: "array[int]", packed: bytes) -> "Known":
+        """The entries at these positions, as `pack` has packed them."""
+        known = cls()
+        known._positions, known._packed = positions, packed
+        return known
+
+    @classmethod
     def all(cls, packed: bytes) -> "Known":
         """Every entry of a document, as `pack` has packed them."""
-        known = cls()
-        known._positions, known._packed = array("I", range(1, len(packed) // _ENTRY.size + 1)), packed
-        return known
+        return cls.of(array("I", range(1, len(packed) // _ENTRY.size + 1)), packed)
 
     def __getitem__(self, position: int) -> model.ShownEntry:
         at = bisect_left(self._positions, position)
@@ -119,20 +125,29 @@ def match(
     """The same for any kind of parts. The looser hash, which takes longer, is made only of what has changed."""
     if shown is not None and [exact(part) for part in parts] == list(_exact(shown.packed)):
         return tuple(model.Mark(*fields[:2]) for fields in _ENTRY.iter_unpack(shown.packed)), Known.all(shown.packed)
-    before = unpack(shown.packed) if shown is not None else ()
-    by_exact = {entry.mark.exact: entry for entry in reversed(before)}
-    by_loose = {entry.mark.loose: entry for entry in reversed(before)}
+    # As they are packed: as objects they take longer to make than to find.
+    before = _rows(shown.packed) if shown is not None else []
+    by_exact = {row[:_EXACT]: row for row in reversed(before)}
+    by_loose = {row[_EXACT:_MARK]: row for row in reversed(before)}
     marks: list[model.Mark] = []
-    known: list[tuple[int, model.ShownEntry]] = []
+    positions, known = array("I"), bytearray()
     for position, part in enumerate(parts, 1):
         key = exact(part)
-        entry = by_exact.get(key)
-        mark = entry.mark if entry is not None else model.Mark(key, loose(part))
-        entry = entry or by_loose.get(mark.loose)
+        row = by_exact.get(key)
+        mark = model.Mark(key, row[_EXACT:_MARK] if row is not None else loose(part))
+        row = row or by_loose.get(mark.loose)
         marks.append(mark)
-        if entry is not None:
-            known.append((position, entry if entry.mark is mark else entry._replace(mark=mark)))
-    return tuple(marks), Known(known)
+        if row is not None:
+            positions.append(position)
+            known += key + row[_EXACT:]
+    return tuple(marks), Known.of(positions, bytes(known))
+
+
+def _rows(packed: bytes) -> list[bytes]:
+    """The entries in what `pack` has packed, each still packed."""
+    if len(packed) % _ENTRY.size:
+        return []
+    return [packed[start : start + _ENTRY.size] for start in range(0, len(packed), _ENTRY.size)]
 
 
 def as_before(feed: model.ParsedFeed, head: model.Head, hints: model.Hints) -> model.ParsedFeed:
