@@ -1,8 +1,9 @@
 """Near copies, parts and pages in the store: what is placed where, whatever happens to the items afterwards."""
 
+import itertools
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,39 @@ def test_a_text_that_joins_two_clusters_makes_them_one(store: db.Store) -> None:
     consistent(store)
 
 
+def _at_the_border(seed: int) -> list[str]:
+    """An article, a copy that is found through it, and a text that is the same as the copy, but not as the article."""
+    words = prose(seed, 300).split()
+    return [" ".join(some) for some in (words, words[:285], words[:200] + prose(seed + 1, 140).split())]
+
+
+def _a_page_and_what_it_holds(seed: int) -> list[str]:
+    """An article, a page of it and of a second, that one, and a copy of the first."""
+    article, second = prose(seed, 300), prose(seed + 1, 110)
+    return [article, f"{article}\n{second}", second, f"Exclusive. {article}"]
+
+
+@pytest.mark.parametrize("made", [_at_the_border, _a_page_and_what_it_holds])
+@pytest.mark.parametrize("last", [0, 1, 2])
+def test_clusters_are_those_of_the_order_of_the_ids_whichever_text_is_harvested_first(
+    store: db.Store, made: Callable[[int], Sequence[str]], last: int
+) -> None:
+    found = []
+    first = 1
+    for n, order in enumerate(itertools.permutations(range(len(made(0))))):
+        texts = made(1_000 + 2 * n)
+        texts = [*texts[last + 1 :], *texts[: last + 1]]
+        items = claim(store, [prose(n, 6) for n in range(len(texts))], first=first)
+        for at in order:
+            settle(store, items[at], texts[at])
+        mine = clusters(store)[first - 1 :]
+        found.append([mine.index(cluster) if cluster is not None else None for cluster in mine])
+        first += len(texts)
+
+    assert found == [found[0]] * len(found)
+    consistent(store)
+
+
 def test_a_revision_is_no_copy_of_its_earlier_version_and_places_its_item_again(store: db.Store) -> None:
     fill(store, FIRST)
 
@@ -222,6 +256,17 @@ def test_of_a_large_cluster_the_first_may_leave_and_the_rest_is_found_all_the_sa
     settle(store, item, f"Exclusive. {FIRST}")
 
     assert groups(store) == {frozenset(range(2, 62))}
+    consistent(store)
+
+
+def test_an_item_of_a_lower_id_that_comes_late_joins_a_large_cluster_as_it_is(store: db.Store) -> None:
+    late, *items = claim(store, [f"Title {n}" for n in range(61)])
+    for n, item in enumerate(items):
+        settle(store, item, f"Take {n}. {FIRST}")
+
+    settle(store, late, f"Exclusive. {FIRST}")
+
+    assert groups(store) == {frozenset(range(1, 62))}
     consistent(store)
 
 

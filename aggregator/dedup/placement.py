@@ -26,6 +26,8 @@ _HITS, _TELLING_SHARE = 3, 0.34
 _EXPECTED, _ENOUGH = 4.0, 0.2
 # Whoever finds the item that covers this text so well finds this one through it.
 _COVERED = 0.9
+# Of the longer and of the shorter of two texts: a copy of one, nine tenths of it, may be the same as the other, though these are not.
+_NEARLY = 0.48, 0.61
 # A page of two articles: what it would be a copy of leaves room in it, and another article fills so many tokens and this share of it;
 # a larger one where the titles say that it is the same story.
 _ROOM, _FURTHER, _FURTHER_SHARE, _FURTHER_UNDER_ONE_TITLE = 0.8, 60, 0.08, 0.25
@@ -113,13 +115,16 @@ class Link:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
     """What came of a newcomer: the items whose clusters it `joins`, which are one from now on, the best first; those that contain it
-    or that it contains; the hashes by which it is to be found; the items whose texts it was compared with."""
+    or that it contains; the hashes by which it is to be found; the items whose texts it was compared with; those that say the
+    `same`, whether it joins them or not, and those that do so `nearly`: a copy of theirs may."""
 
     item_id: int
     joins: tuple[Link, ...] = ()
     parts: tuple[Link, ...] = ()
     stored: tuple[int, ...] = ()
     compared: frozenset[int] = frozenset()
+    same: frozenset[int] = frozenset()
+    nearly: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -265,6 +270,8 @@ def place(newcomer: Newcomer, around: Neighbourhood) -> Placed:
         parts=tuple(link for link in parts if around.known[link.other_id].group not in groups),
         stored=_stored(newcomer, joins, around),
         compared=frozenset(link.other_id for link in found if link.method != "text_hash"),
+        same=frozenset(link.other_id for link in same),
+        nearly=frozenset(link.other_id for link in found if _is_near(link.verdict)),
     )
 
 
@@ -279,6 +286,11 @@ def _links(newcomer: Newcomer, around: Neighbourhood) -> list[Link]:
         if other is not None and item_id not in twins:
             found.append(Link(other_id=item_id, verdict=comparison.judge(newcomer.subject, other)))
     return found
+
+
+def _is_near(verdict: Verdict) -> bool:
+    shares = sorted((verdict.covered, verdict.covered_other))
+    return verdict.relation is not Relation.SAME and shares[0] >= _NEARLY[0] and shares[1] >= _NEARLY[1]
 
 
 def _likeness(link: Link) -> tuple[float, float, int]:

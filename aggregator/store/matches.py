@@ -31,6 +31,8 @@ _MOST_LINKED = 100
 # The members of a cluster are placed again when one of them leaves or changes, for it may have held them together. Those of larger ones
 # stay, and one of them is to be found in its place.
 _SMALL = 50
+# One that comes late has no more items than about this placed again: all other writers wait for it.
+_MOST_AGAIN = 200
 # So much of what was cut from a text is looked through.
 _CREDITS = 1_000
 
@@ -104,11 +106,9 @@ def place(conn: Connection, arrivals: Iterable[Arrival], *, anew: Collection[int
     if moving:
         if conn.dialect.name == "postgresql":
             conn.execute(_LOCK, {"key": _LOCK_KEY})
-        doubtful = _place(conn, moving, clusters)
+        doubtful = _place(conn, moving, late=True)
         if doubtful:
-            now = max(one.at for one in moving.values())
-            again = {one.item_id: one for one in neighbours.stored(conn, doubtful, now)}
-            _place(conn, again, {key: row.cluster_id for key, row in _rows(conn, again).items()})
+            _place(conn, _again(conn, doubtful, max(one.at for one in moving.values())), late=False)
         clusters = {key: row.cluster_id for key, row in _rows(conn, given).items()}
     return clusters
 
@@ -158,16 +158,52 @@ def _is_moved(arrival: Arrival, row: Any, anew: Collection[int]) -> bool:
 # ------------------------------------------------------------------------------------------------------------ placing
 
 
-def _place(conn: Connection, moving: Mapping[int, Arrival], clusters: Mapping[int, int | None]) -> set[int]:
-    """Place these items and the others of their clusters, which they might have held together; returns whose place is in doubt since."""
+def _place(conn: Connection, moving: Mapping[int, Arrival], *, late: bool) -> set[int]:
+    """Place these items and the others of their clusters, which they might have held together; returns whose place is in doubt since.
+
+    They may be `late`: what says the same and has a higher id is placed again after them, for the outcome to be that of the order of the
+    ids, whichever writer came first.
+    """
     now = max(one.at for one in moving.values())
-    were = {key: clusters[key] for key in moving}
+    this, bearers = _tried(conn, moving, now)
+    while late and len(moving) < _MOST_AGAIN and (after := _after(conn, this)):
+        moving = {**moving, **_again(conn, after, now)}
+        this, bearers = _tried(conn, moving, now)
+    _leave(conn, this)
+    _write(conn, this, now)
+    _keep_found(conn, bearers)
+    return this.doubtful
+
+
+def _after(conn: Connection, this: _Round) -> set[int]:
+    """The items that were there before, have a higher id than one of these and say the same, or may: they are in a cluster of which it
+    knows one that does, at least nearly, and did not join. Those of large clusters stay where they are."""
+    close = [(one.item_id, other) for one in this.placed for other in one.same | one.nearly]
+    clusters = {other: cluster for _, other in close if (cluster := this.were.get(other)) is not None}
+    mates, _ = _mates(_inside(conn, {*clusters.values()}), this.arrivals)
+    found = {other for one in this.placed for other in one.same if other > one.item_id}
+    lowest: dict[int, int] = {}
+    for item_id, other in close:
+        if other in clusters and this.around.group(other) != this.around.group(item_id):
+            lowest[clusters[other]] = min(item_id, lowest.get(clusters[other], item_id))
+    found.update(mate for mate, cluster in mates.items() if mate > lowest.get(cluster, mate))
+    return {one for one in found.difference(this.arrivals) if one in mates or one not in clusters}
+
+
+def _again(conn: Connection, ids: Collection[int], now: datetime) -> dict[int, Arrival]:
+    """Items that were there before, to be placed again. Raises ConflictError."""
+    _hold(conn, ids)
+    return {one.item_id: one for one in neighbours.stored(conn, ids, now)}
+
+
+def _tried(conn: Connection, moving: Mapping[int, Arrival], now: datetime) -> tuple[_Round, list[int]]:
+    """What comes of these items and the others of their clusters; of those that are too large one item each, which is to be found from now
+    on. Writes nothing."""
+    were: dict[int, int | None] = {key: row.cluster_id for key, row in _rows(conn, moving).items()}
     inside = _inside(conn, {cluster for cluster in were.values() if cluster is not None})
     mates, bearers = _mates(inside, moving)
-    _hold(conn, mates)
-    together = {**moving, **{one.item_id: one for one in neighbours.stored(conn, mates, now)}}
+    together = {**moving, **_again(conn, mates, now)}
     this = _Round(arrivals=dict(sorted(together.items())), were={**were, **mates})
-    _leave(conn, this)
     this.titles = {
         key: hashed
         for key, one in this.arrivals.items()
@@ -181,9 +217,7 @@ def _place(conn: Connection, moving: Mapping[int, Arrival], clusters: Mapping[in
         this.around.settle(one, placed)
         this.placed.append(placed)
         this.doubtful.update(placement.doubtful(one, placed, this.around))
-    _write(conn, this, now)
-    _keep_found(conn, bearers)
-    return this.doubtful
+    return this, bearers
 
 
 def _keep_found(conn: Connection, ids: Sequence[int]) -> None:
