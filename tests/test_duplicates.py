@@ -1,91 +1,33 @@
 """Near copies, parts and pages in the store: what is placed where, whatever happens to the items afterwards."""
 
 import itertools
-import json
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import delete, event, func, select, text, update
-from typer.testing import CliRunner
+from sqlalchemy import delete, event, func, select, text
 
 from aggregator import model
-from aggregator.cli import cli
 from aggregator.dedup import fingerprint, placement
 from aggregator.store import db, matches, tables, visits
 from tests import make
+from tests.placed import (
+    FIRST,
+    PAGE,
+    SECOND,
+    THIRD,
+    again,
+    claim,
+    clusters,
+    consistent,
+    draft,
+    fill,
+    groups,
+    pairs,
+    settle,
+)
 from tests.test_comparison import prose
-
-LEASE = timedelta(minutes=5)
-FIRST, SECOND, THIRD = (prose(seed, 300) for seed in (1, 2, 3))
-PAGE = f"{FIRST}\n{SECOND}\n{THIRD}"
-
-
-def draft(words: str, title: str = "", **values: Any) -> model.Draft:
-    """A draft as a worker makes it."""
-    text_hash, made = fingerprint.make(words, title)
-    return make.draft(words, text_hash=text_hash, fingerprint=made, **values)
-
-
-def claim(store: db.Store, titles: Sequence[str], first: int = 1) -> list[model.Item]:
-    """Items with these titles, each at an address and of a source of its own, claimed."""
-    with store.begin() as conn:
-        rows = conn.execute(select(tables.sources.c.id).order_by(tables.sources.c.id)).scalars().all()
-        known = [make.source(source_id) for source_id in rows] or list(make.add_sources(conn, 40))
-        for n, title in enumerate(titles, first):
-            make.poll(conn, known[n % 40], [make.entry(n, title=title)])
-        return list(visits.claim_due(conn, now=make.NOW, limit=99, owner="me", lease=LEASE, per_host=99))
-
-
-def settle(store: db.Store, item: model.Item, words: str, state: str = "ok") -> None:
-    visit = make.visit(item, draft(words, item.title), state=state)
-    store.commit(lambda conn: visits.settle_all(conn, [visit]), tries=5)
-
-
-def fill(store: db.Store, *texts: str, titles: Sequence[str] = ()) -> list[model.Item]:
-    """Items with these texts, harvested in this order."""
-    items = claim(store, titles or [f"Title {n}" for n in range(1, len(texts) + 1)])
-    for item, words in zip(items, texts, strict=True):
-        settle(store, item, words)
-    return items
-
-
-def again(store: db.Store, item_id: int) -> model.Item:
-    with store.begin() as conn:
-        conn.execute(update(tables.items).where(tables.items.c.id == item_id).values(next_visit_at=make.NOW))
-        (item,) = visits.claim_due(conn, now=make.NOW, limit=1, owner="me", lease=LEASE)
-    return item
-
-
-def clusters(store: db.Store) -> list[int | None]:
-    with store.read() as conn:
-        return list(conn.execute(select(tables.items.c.cluster_id).order_by(tables.items.c.id)).scalars())
-
-
-def groups(store: db.Store) -> set[frozenset[int]]:
-    found: dict[int, set[int]] = {}
-    for item_id, cluster in enumerate(clusters(store), 1):
-        if cluster is not None:
-            found.setdefault(cluster, set()).add(item_id)
-    return {frozenset(members) for members in found.values()}
-
-
-def pairs(store: db.Store, *relations: str) -> set[tuple[int, int]]:
-    with store.read() as conn:
-        rows = conn.execute(select(tables.matches).where(tables.matches.c.relation.in_(relations)))
-        return {(row.item_id, row.other_id) for row in rows}
-
-
-def consistent(store: db.Store) -> None:
-    """Every cluster has two members or more, shows one of them, and nothing else refers to it."""
-    with store.read() as conn:
-        shown = {row.id: row.item_id for row in conn.execute(select(tables.clusters))}
-    members = clusters(store)
-    assert {cluster for cluster in members if cluster is not None} == set(shown)
-    assert all(members.count(cluster) > 1 and members[item_id - 1] == cluster for cluster, item_id in shown.items())
 
 
 def test_a_story_under_another_headline_joins_its_cluster_with_both_coverages(store: db.Store) -> None:
@@ -415,149 +357,3 @@ def together(store: db.Store, batches: Sequence[Sequence[tuple[model.Item, str]]
     for thread in threads:
         thread.join()
     assert failed == []
-
-
-# ----------------------------------------------------------------------------------------------------------- recluster
-
-
-def run(config_file: Path, *arguments: str, code: int = 0) -> Any:
-    ran = CliRunner().invoke(cli, ["recluster", *arguments, "--json", "--config", str(config_file)])
-    assert ran.exit_code == code, ran.output
-    return json.loads(ran.stdout[ran.stdout.index("{\n") :])
-
-
-CORPUS = [FIRST, SECOND, PAGE, f"One. {FIRST}", f"Two. {FIRST}", SECOND, prose(9, 200), " ".join(THIRD.split()[:40])]
-
-
-def _told(store: db.Store) -> Any:
-    relations = ("exact", "near", "contains")
-    return groups(store), {relation: pairs(store, relation) for relation in relations}
-
-
-def test_placing_all_again_gives_what_the_arrival_gave(store: db.Store, config_file: Path) -> None:
-    fill(store, *CORPUS)
-    before, numbers = _told(store), clusters(store)
-
-    told = run(config_file, "--all")
-
-    assert told["placed"] >= 1
-    assert _told(store)[0] == before[0]
-    assert clusters(store) == numbers
-    assert _told(store)[1]["contains"] == before[1]["contains"]
-    consistent(store)
-
-
-def test_what_was_stored_by_a_version_without_fingerprints_is_placed(store: db.Store, config_file: Path) -> None:
-    fill(store, *CORPUS)
-    before = _told(store)
-    with store.begin() as conn:
-        conn.execute(update(tables.items).values(algo=None, tokens=None, cluster_id=None))
-        for table in (tables.matches, tables.fingerprints, tables.clusters):
-            conn.execute(delete(table))
-
-    run(config_file)
-
-    assert _told(store) == before
-    assert run(config_file)["placed"] == 0
-
-
-@pytest.mark.parametrize("choice", [("--source", "Source 8"), ("--where", "source_id = 8 AND word_count > 0")])
-def test_only_what_is_chosen_is_placed_again(store: db.Store, config_file: Path, choice: tuple[str, str]) -> None:
-    fill(store, *CORPUS)
-    with store.begin() as conn:
-        conn.execute(update(tables.items).values(algo=0))
-
-    run(config_file, *choice)
-
-    with store.read() as conn:
-        algos = list(conn.execute(select(tables.items.c.algo).order_by(tables.items.c.id)).scalars())
-    assert algos == [0, 0, 0, 0, 0, 0, fingerprint.ALGO, 0]
-
-
-def test_another_normal_form_is_no_revision(store: db.Store, config_file: Path) -> None:
-    fill(store, FIRST, FIRST)
-    with store.begin() as conn:
-        conn.execute(update(tables.items).values(algo=0, text_hash="0" * 32))
-
-    run(config_file)
-
-    with store.read() as conn:
-        assert set(conn.execute(select(tables.items.c.text_hash)).scalars()) == {fingerprint.text_hash(FIRST)}
-        assert conn.execute(select(func.count()).select_from(tables.revisions)).scalar() == 0
-    assert groups(store) == {frozenset({1, 2})}
-
-
-def test_an_item_in_the_hands_of_another_writer_is_left_to_it(store: db.Store, config_file: Path) -> None:
-    if store.sqlite:
-        pytest.skip("there is one writer")
-    fill(store, FIRST, SECOND)
-    with store.begin() as conn:
-        conn.execute(update(tables.items).values(algo=0))
-
-    with store.begin() as conn:
-        conn.execute(select(tables.items.c.id).where(tables.items.c.id == 1).with_for_update())
-        told = run(config_file, code=1)
-
-    assert (told["placed"], told["busy"]) == (1, 1)
-    assert run(config_file)["placed"] == 1
-
-
-# ------------------------------------------------------------------------------------------------------ who copied whom
-
-
-def test_who_had_it_who_had_it_later_and_how_much_of_it_is_a_row(store: db.Store) -> None:
-    fill(store, FIRST, f"{FIRST}\nAnd a line of its own.", PAGE)
-
-    with store.read() as conn:
-        told = "first_source, second_source, relation, kept, taken FROM copies ORDER BY first_id, second_id"
-        rows = conn.execute(text(f"SELECT {told}")).all()
-
-    near, *parts = [tuple(row) for row in rows]
-    assert near[:3] == ("Source 2", "Source 3", "near")
-    assert near[3] == 1.0
-    assert 0.9 < near[4] < 1
-    assert [row[2] for row in parts] == ["contains"] * len(parts)
-    assert parts
-    assert all(kept > 0.9 and taken < 0.5 for *_, kept, taken in parts)
-
-
-def test_the_outlet_that_a_copy_credits_is_shown_for_both(store: db.Store) -> None:
-    copy, original = claim(store, ["Title", "Title"])
-    credit = "The post Title appeared first on Source 3."
-    for item, cut in ((copy, credit), (original, None)):
-        with store.begin() as conn:
-            visits.settle_all(conn, [make.visit(item, draft(FIRST, "Title", boilerplate=cut))])
-
-    with store.read() as conn:
-        shown = conn.execute(text("SELECT id, source, copies FROM unique_items")).all()
-
-    assert [tuple(row) for row in shown] == [(original.id, "Source 3", 2)]
-
-
-def test_the_address_that_a_copy_gives_for_its_own_is_shown_for_both(store: db.Store) -> None:
-    copy, original = claim(store, ["Title", "Title"])
-    for item, address in ((copy, original.url), (original, None)):
-        with store.begin() as conn:
-            visits.settle_all(conn, [make.visit(item, draft(FIRST, "Title"), canonical=address)])
-
-    with store.read() as conn:
-        shown = conn.execute(text("SELECT id, copies FROM unique_items")).all()
-
-    assert [tuple(row) for row in shown] == [(original.id, 2)]
-
-
-def test_show_tells_what_a_page_contains_and_what_an_article_is_part_of(
-    store: db.Store, database_url: str, tmp_path: Path
-) -> None:
-    part, page = fill(store, FIRST, PAGE)
-    (tmp_path / "sources.yaml").write_text("sources:\n  - {name: Source 1, url: 'https://feed1.example/rss'}\n")
-    (tmp_path / "taxonomy.yaml").write_text("version: '1'\ntopics: []\n")
-    config = tmp_path / "aggregator.yaml"
-    config.write_text(json.dumps({"database": database_url}))
-
-    shown = {
-        one.id: CliRunner().invoke(cli, ["show", str(one.id), "--config", str(config)]).output for one in (part, page)
-    }
-
-    assert f"part of  Source 3: {page.url} ({page.id})" in shown[part.id]
-    assert f"contains  Source 2: {part.url} ({part.id})" in shown[page.id]
