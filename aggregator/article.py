@@ -59,6 +59,8 @@ _TYPES = (
 
 # A tag that is so long may have more attributes than any page has.
 _OVERLADEN, _MOST_ATTRIBUTES = re.compile(r"<(?P<name>[a-zA-Z][\w:-]*)[^<>]{20000,}>"), 1_000
+# Wherever 20,000 characters stand without a `<`, one of the stretches that the page is divided into has none.
+_STRETCH = 10_000
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,3}")
 
 
@@ -79,7 +81,7 @@ def read(
     Raises ExtractError with the state that the page leads to.
     """
     _refuse_other_types(page, content_type)
-    source = _OVERLADEN.sub(_unladen, charsets.decode(page, content_type, feed.language if feed else None))
+    source = _bearable(charsets.decode(page, content_type, feed.language if feed else None))
     tree = _parsed(source)
     told = claims.read(tree)
     _strip(tree)
@@ -100,6 +102,15 @@ def read(
         authors=_authors(tree, told) if "authors" in ask else (),
         published_at=_published_at(tree, told) if "date" in ask else None,
     )
+
+
+def _bearable(source: str) -> str:
+    """The source of a page without the attributes of tags that have too many. A tag so long holds a whole stretch without another, which
+    is found in a hundredth of the time that the pattern takes."""
+    starts = range(0, len(source), _STRETCH)
+    if all(source.find("<", start, start + _STRETCH) >= 0 for start in starts[:-1]):
+        return source
+    return _OVERLADEN.sub(_unladen, source)
 
 
 def _unladen(tag: re.Match[str]) -> str:

@@ -19,7 +19,7 @@ _TAGS = re.compile(r"<[^<>]{0,2000}>")
 _WORD = re.compile(r"\w+")
 # What stands between a title and the name of its site or section.
 _BETWEEN = re.compile(r"\s+(?:[|»›•·]|[-–—]|::?)\s+|\s*[|»]\s*|:\s+")
-_SOFT = str.maketrans("", "", "\u00ad\u200b")
+_SOFT = ("\u00ad", "\u200b")
 _TITLES = ("og:title", "dc.title")
 _DESCRIPTIONS = ("og:description", "description", "twitter:description", "dc.description")
 _DATES = ("article:published_time", "datepublished", "og:published_time", "date", "dc.date", "dc.date.issued", "parsely-pub-date",
@@ -65,7 +65,9 @@ def read(tree: "html.HtmlElement") -> Claims:
 
 def key(text: str) -> str:
     """The words of `text` alone, to compare them."""
-    return " ".join(_WORD.findall(text.translate(_SOFT).lower()))
+    for invisible in _SOFT:
+        text = text.replace(invisible, "")
+    return " ".join(_WORD.findall(text.lower()))
 
 
 def title(claims: Claims) -> str | None:
