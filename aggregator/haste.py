@@ -10,15 +10,8 @@ from typing import Any
 
 from lxml import etree, html
 
-_REGEXP = "http://exslt.org/regular-expressions"
-# `re:test(@class, '…')`, `re:test(@id|@class, '…', 'i')`.
-_TEST = re.compile(r"re:test\((?P<what>@[\w-]+(?:\|@[\w-]+)*), (?P<rest>'(?P<pattern>[^']*)'(?:, '[a-z]*')?)\)")
-# Expressions that are no more than words, which libxml2 finds by itself: looking for one takes a fiftieth of a call to Python.
-_WORDS, _MOST_WORDS = re.compile(r"\^?[\w -]+(?:\|\^?[\w -]+)*"), 25
-# At the beginning, after a bracket or a bar: not in the midst of a path.
-_ANYWHERE = re.compile(r"(?<![\w)\]/.])\.//\*(?=\[)")
-# What counts elements counts others on another axis.
-_COUNTS = re.compile(r"\[\s*\d+\s*\]|position\(|last\(")
+from aggregator import selecting
+
 # trafilatura takes readability's text only if it is more than twice as long as its own.
 _TIMES = 2
 _HAS_PARAGRAPHS = etree.XPath("boolean(.//p//text())")
@@ -35,7 +28,7 @@ def trafilatura() -> ModuleType:
 
     for listed in vars(xpaths).values():
         if isinstance(listed, list) and all(isinstance(one, etree.XPath) for one in listed):
-            listed[:] = [_rewritten(one) for one in listed]
+            listed[:] = [selecting.quick(one) for one in listed]
     # lxml.html asks a function in Python for the class of every element that is touched, to tell forms and inputs from others.
     plain = etree.ElementDefaultClassLookup(
         element=html.HtmlElement, comment=html.HtmlComment, pi=html.HtmlProcessingInstruction, entity=html.HtmlEntity
@@ -46,42 +39,6 @@ def trafilatura() -> ModuleType:
     )
     utils.__dict__["INVALID_XML_CHARS"] = _Invalid(utils.INVALID_XML_CHARS)
     return trafilatura
-
-
-# --------------------------------------------------------------------------------------------------------------- XPath
-
-
-def _rewritten(asked: etree.XPath) -> etree.XPath:
-    path = faster(asked.path)
-    return asked if path == asked.path else etree.XPath(path, namespaces={"re": _REGEXP})
-
-
-def faster(path: str) -> str:
-    """An XPath expression that selects the same elements with less work.
-
-    Regular expressions are Python's, and are asked of every element that has not got the attribute, too, unless told not to; many only look
-    for words. And of `.//*[…]` libxml2 makes a list of all nodes, and then lists of the children of each.
-    """
-    guarded = _TEST.sub(_guarded, path)
-    return guarded if _COUNTS.search(path) else _ANYWHERE.sub("descendant::*", guarded)
-
-
-def _guarded(found: re.Match[str]) -> str:
-    words = found["pattern"].split("|")
-    if (
-        _WORDS.fullmatch(found["pattern"])
-        and len(words) <= _MOST_WORDS
-        and found["rest"].endswith(f"'{found['pattern']}'")
-    ):
-        return f"({' or '.join(_plainly(found['what'], word) for word in words)})"
-    # One that matches nothing at all would also match what is not there.
-    if re.search(found["pattern"], "") is not None:
-        return found[0]
-    return f"(({' or '.join(found['what'].split('|'))}) and {found[0]})"
-
-
-def _plainly(what: str, word: str) -> str:
-    return f"starts-with({what}, '{word[1:]}')" if word.startswith("^") else f"contains({what}, '{word}')"
 
 
 # ------------------------------------------------------------------------------------------------------ second opinions

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,75 +17,6 @@ from hypothesis import strategies as st
 from lxml import etree, html
 
 from aggregator import article, errors, haste
-
-# The module as it is, however the one that is loaded was changed.
-_SPEC = importlib.util.find_spec("trafilatura.xpaths")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-XPATHS: ModuleType = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(XPATHS)
-EXPRESSIONS = [
-    one
-    for listed in vars(XPATHS).values()
-    if isinstance(listed, list)
-    for one in listed
-    if isinstance(one, etree.XPath)
-]
-WORDS = [
-    "", "post", "entry", "article", "article-body", "comment-list", "Comments", "sidebar", "nav", "hidden", "hide-x", "widget", "tags",
-    "bottom", "a link", "teaser", "author", "byline", "related", "infinite-scroll", "mvp-post-add-box", "caption", "main-content", "cookie",
-]  # fmt: skip
-TAGS = ["div", "p", "span", "section", "article", "ul", "li", "list", "item", "h1", "h2", "a", "main", "details"]
-NAMES = ["id", "class", "role", "style", "itemprop", "data-component", "aria-hidden", "rel"]
-ELEMENTS: st.SearchStrategy[Any] = st.recursive(
-    st.builds(lambda tag, told: (tag, told, []), st.sampled_from(TAGS), st.dictionaries(st.sampled_from(NAMES), st.sampled_from(WORDS))),
-    lambda children: st.builds(
-        lambda tag, told, inside: (tag, told, inside),
-        st.sampled_from(TAGS), st.dictionaries(st.sampled_from(NAMES), st.sampled_from(WORDS)), st.lists(children, max_size=4),
-    ),
-    max_leaves=20,
-)  # fmt: skip
-
-
-def _built(told: Any) -> html.HtmlElement:
-    element = html.Element(told[0], told[1])
-    element.text = "words"
-    element.extend([_built(child) for child in told[2]])
-    return element
-
-
-@given(ELEMENTS)
-def test_rewritten_expressions_select_what_they_selected_before(told: Any) -> None:
-    page = html.Element("html")
-    page.append(_built(told))
-
-    for asked in EXPRESSIONS:
-        quick = etree.XPath(haste.faster(asked.path), namespaces={"re": "http://exslt.org/regular-expressions"})
-        assert quick(page) == asked(page), asked.path
-
-
-def test_the_expressions_are_still_written_as_we_know_them() -> None:
-    changed = [asked.path for asked in EXPRESSIONS if haste.faster(asked.path) != asked.path]
-    asking = [asked.path for asked in EXPRESSIONS if "re:test" in asked.path]
-
-    assert len(changed) > 20
-    quick = [haste.faster(path) for path in asking]
-    assert all(path.count(") and re:test(") == path.count("re:test(") for path in quick)
-    assert 0 < sum(path.count("re:test(") for path in quick) < 0.8 * sum(path.count("re:test(") for path in asking)
-
-
-def test_an_expression_that_counts_or_matches_nothing_stays() -> None:
-    assert haste.faster(".//*[self::div][1]") == ".//*[self::div][1]"
-    assert haste.faster("a[re:test(@id, 'x*')]") == "a[re:test(@id, 'x*')]"
-
-
-def test_what_only_looks_for_words_is_asked_of_no_regular_expression() -> None:
-    assert (
-        haste.faster("a[re:test(@id|@class, '^b|c d')]")
-        == "a[(starts-with(@id|@class, 'b') or contains(@id|@class, 'c d'))]"
-    )
-    assert haste.faster("a[re:test(@id, 'b', 'i')]") == "a[((@id) and re:test(@id, 'b', 'i'))]"
-
 
 PARAGRAPH = "<p>A sentence of the article that is long enough to be taken for a part of its text by every engine.</p>"
 
