@@ -139,12 +139,10 @@ def _strip(tree: html.HtmlElement) -> None:
 def _extracted(tree: html.HtmlElement, *, precision: bool = True) -> str:
     try:
         # Measured on 379 pages with known text (docs/decisions/0007-extraction.md).
-        found = haste.trafilatura().bare_extraction(
-            tree, with_metadata=False, favor_precision=precision, include_comments=False
-        )
+        found = haste.text(tree, precision=precision)
     except Exception as exc:
         raise _unreadable(exc) from exc
-    return markup.plain(str(getattr(found, "text", None) or ""))
+    return markup.plain(found)
 
 
 def _unreadable(exc: Exception) -> errors.ExtractError:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import trafilatura
 from hypothesis import given
 from hypothesis import strategies as st
+from trafilatura import htmlprocessing
 
 from aggregator import article, charsets, errors, markup, model
 from aggregator.feed import text as feed_text
@@ -314,7 +314,7 @@ def test_whatever_the_library_raises_is_an_error_of_the_page(monkeypatch: pytest
     def broken(*_: object, **__: object) -> None:
         raise KeyError("inside")
 
-    monkeypatch.setattr(trafilatura, "bare_extraction", broken)
+    monkeypatch.setattr(htmlprocessing, "tree_cleaning", broken)
 
     with pytest.raises(errors.ExtractError, match=r"could not be read \(KeyError\)"):
         _read(PAGE)

@@ -65,18 +65,23 @@ def test_the_text_of_every_recorded_page_is_that_of_trafilatura_untouched(shared
     )
     untouched = [json.loads(line) for line in told.stdout.splitlines()]
 
-    ours = []
+    ours, whole = [], []
     for file in files:
         page = gzip.decompress(Path(file).read_bytes())
+        tree = haste.trafilatura().load_html(page)
+        before = etree.tostring(tree)
         for precision in (True, False):
             found = haste.trafilatura().bare_extraction(
                 page, favor_precision=precision, include_comments=False, with_metadata=False
             )
-            ours.append(found.text if found else None)
+            whole.append(found.text if found else None)
+            ours.append(haste.text(tree, precision=precision))
+        assert etree.tostring(tree) == before
 
     twice = [file for file in files for _ in (True, False)]
     assert len(untouched) == len(twice)
-    assert [file for file, one, other in zip(twice, ours, untouched, strict=True) if one != other] == []
+    assert [file for file, one, other in zip(twice, whole, untouched, strict=True) if one != other] == []
+    assert [file for file, one, other in zip(twice, ours, untouched, strict=True) if one != (other or "")] == []
 
 
 def test_articles_are_read_by_the_prepared_module() -> None:
