@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -122,18 +122,27 @@ class _Compiled:
     whole: Mapping[str, tuple[_Phrase, ...]]
     beginnings: Mapping[str, tuple[_Phrase, ...]]
     lengths: tuple[int, ...]
-    # What was found before: most words of a text are those of others, and begin no phrase.
+    # What was found before: most words of a text are those of others.
     known: dict[str, tuple[_Phrase, ...]] = field(default_factory=dict)
 
-    def starting_with(self, word: str) -> tuple[_Phrase, ...]:
-        """All phrases whose first word `word` may be."""
+    def among(self, words: Collection[str]) -> Mapping[str, tuple[_Phrase, ...]]:
+        """Those of `words` that phrases begin with, most do not, with the phrases."""
         if len(self.known) >= _MOST_KNOWN:
             self.known.clear()
+        each, known = set(words), self.known
+        for word in each.difference(known):
+            known[word] = self._starting_with(word)
+        return {word: phrases for word in each if (phrases := known[word])}
+
+    def _starting_with(self, word: str) -> tuple[_Phrase, ...]:
+        """All phrases whose first word `word` may be."""
         found = [*self.whole.get(word, ())]
         for length in self.lengths:
-            found.extend(self.beginnings.get(word[:length], ()) if length <= len(word) else ())
-        self.known[word] = tuple(sorted(found, key=lambda phrase: -len(phrase.words)))
-        return self.known[word]
+            if length > len(word):
+                break
+            if phrases := self.beginnings.get(word[:length]):
+                found += phrases
+        return tuple(sorted(found, key=lambda phrase: -len(phrase.words))) if found else ()
 
 
 def _topics(
@@ -155,11 +164,9 @@ def _hits(compiled: _Compiled, words: Sequence[str]) -> Counter[str]:
     """How often each topic is spoken of. A stretch of text counts once for a topic, and for every topic that has words there."""
     hits: Counter[str] = Counter()
     taken: dict[str, int] = {}
-    known = compiled.known
-    for start, word in enumerate(words):
-        if (phrases := known.get(word)) is None:
-            phrases = compiled.starting_with(word)
-        for phrase in phrases:
+    begins = compiled.among(words)
+    for start in [at for at, word in enumerate(words) if word in begins]:
+        for phrase in begins[words[start]]:
             for topic in phrase.topics if phrase.at(words, start) else ():
                 if taken.get(topic, 0) <= start:
                     hits[topic] += 1
@@ -211,7 +218,8 @@ def _keywords(title: Sequence[str], words: Sequence[str], language: str | None) 
     """The words that occur most, those of the title before others; words that say nothing left out, and so are those of scripts
     without spaces, where a word is more than its characters."""
     stop = _STOP.get((language or "").partition("-")[0].lower(), _EVERY_STOP)
-    counts, titled = Counter(_telling(words, stop)), set(_telling(title, stop))
+    every = Counter(words)
+    counts, titled = Counter({word: every[word] for word in _telling(every, stop)}), set(_telling(title, stop))
     scores = {
         word: (counts[word] or 1) * (_TITLE_WEIGHT if word in titled else 1.0)
         for word in counts.keys() | titled
@@ -223,5 +231,5 @@ def _keywords(title: Sequence[str], words: Sequence[str], language: str | None) 
             yield model.Tag(tag=name, kind="keyword", origin="text", score=round(score, 3))
 
 
-def _telling(words: Sequence[str], stop: frozenset[str]) -> Iterable[str]:
+def _telling(words: Iterable[str], stop: frozenset[str]) -> Iterable[str]:
     return (word for word in words if len(word) >= _SHORTEST_KEYWORD and word not in stop and not word[0].isdigit())

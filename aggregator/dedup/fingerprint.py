@@ -102,9 +102,11 @@ def make(text: str, title: str = "") -> tuple[str | None, model.Fingerprint]:
 
 def read(tokens: Sequence[str]) -> Text:
     """What is compared of a text of these tokens."""
-    hashes = array("Q", map(_hashed, tokens))
+    # Tokens have no spaces; to encode them together takes a third of the time.
+    encoded = " ".join(tokens).encode("utf-8", "surrogatepass").split(b" ") if tokens else []
+    hashes = array("Q", map(xxhash.xxh3_64_intdigest, encoded))
     at = [place for place, token in enumerate(tokens) if not token.isalpha() and any(map(str.isdigit, token))]
-    single = sum(len(token) == 1 for token in tokens)
+    single = [*map(len, tokens)].count(1)
     return Text(
         tokens=len(tokens),
         shingles=_shingles(hashes),
@@ -133,9 +135,10 @@ def _shingles(words: Hashes) -> Hashes:
     if not words:
         return array("q")
     width = min(WIDTH, len(words))
-    packed = words.tobytes()
-    ends = range(width * _HASH, len(packed) + 1, _HASH)
-    return _signed(xxhash.xxh3_64_intdigest(packed[end - width * _HASH : end], ALGO) for end in ends)
+    packed, size = words.tobytes(), width * _HASH
+    starts = range(0, len(packed) - size + 1, _HASH)
+    digest = xxhash.xxh3_64_intdigest
+    return _signed([digest(packed[start : start + size], ALGO) for start in starts])
 
 
 def _smallest(hashes: Hashes, window: int) -> set[int]:

@@ -7,6 +7,7 @@ form of a normal form is itself.
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from aggregator import markup
 
@@ -83,7 +84,10 @@ def _bare(text: str) -> str:
             break
     if not text.isascii():
         text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
-    return _URL.sub(" ", _MARKDOWN_LINK.sub(r"\1", text).casefold())
+    if "](" in text:
+        text = _MARKDOWN_LINK.sub(r"\1", text)
+    text = text.casefold()
+    return _URL.sub(" ", text) if "://" in text or "www." in text else text
 
 
 def _without_silent(text: str) -> str:
@@ -114,13 +118,8 @@ def _folded(text: str) -> str:
 
 def _without_trailers(words: list[str]) -> list[str]:
     """`words` without the phrases that lead on to somewhere else."""
-    kept: list[str] = []
-    for word in words:
-        kept.append(word)
-        for phrase in _PHRASES_BY_END.get(word, ()):
-            if kept[-len(phrase) :] == phrase:
-                del kept[-len(phrase) :]
-                break
+    whole = " ".join(words)
+    kept = _without_phrases(words) if any(phrase in whole for phrase in _PHRASES) else words
     # What punctuation hid from the pattern above: longer than 400 characters no trailer is.
     while "appeared" in kept[-80:]:
         tail = " ".join(kept[-200:])
@@ -128,6 +127,17 @@ def _without_trailers(words: list[str]) -> list[str]:
         if shorter == tail:
             break
         kept[-200:] = shorter.split()
+    return kept
+
+
+def _without_phrases(words: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    for word in words:
+        kept.append(word)
+        for phrase in _PHRASES_BY_END.get(word, ()):
+            if kept[-len(phrase) :] == phrase:
+                del kept[-len(phrase) :]
+                break
     return kept
 
 
