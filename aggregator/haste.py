@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +13,8 @@ from lxml import etree, html
 
 from aggregator import selecting
 
+# What trafilatura looks for in a page to take it for a forum.
+_FORUM = "DiscussionForumPosting"
 # trafilatura takes readability's text only if it is more than twice as long as its own.
 _TIMES = 2
 _HAS_PARAGRAPHS = etree.XPath("boolean(.//p//text())")
@@ -25,7 +27,7 @@ Compare = Callable[[Any, Any, Any, str, Any], tuple[Any, str]]
 def trafilatura() -> ModuleType:
     """The module, prepared: 20 MB that only the workers need. Changes it in place, for this whole process."""
     import trafilatura
-    from trafilatura import core, external, main_extractor, utils, xpaths
+    from trafilatura import core, external, htmlprocessing, main_extractor, utils, xpaths
 
     for listed in vars(xpaths).values():
         if isinstance(listed, list) and all(isinstance(one, etree.XPath) for one in listed):
@@ -39,7 +41,24 @@ def trafilatura() -> ModuleType:
         main_extractor.extract_content, external.compare_extraction, external.SANITIZED_XPATH
     )
     utils.__dict__["INVALID_XML_CHARS"] = _Invalid(utils.INVALID_XML_CHARS)
+    for module in (htmlprocessing, main_extractor):
+        module.__dict__["prune_unwanted_nodes"] = _pruning(htmlprocessing.prune_unwanted_nodes)
     return trafilatura
+
+
+def _known(found: Sequence[Any], _tree: Any) -> Sequence[Any]:
+    return found
+
+
+def _pruning(prune: Callable[[Any, Any, bool], Any]) -> Callable[[Any, Any, bool], Any]:
+    """What takes out the elements that any of some expressions selects; `prune` is trafilatura's own, which asks them one after the other."""
+
+    def pruned(tree: Any, nodelist: Sequence[Any], with_backup: bool = False) -> Any:
+        # Taken out already is what stands in what was taken out before.
+        found = selecting.selected(tree, nodelist)
+        return prune(tree, [partial(_known, one) for one in found], with_backup)
+
+    return pruned
 
 
 # ------------------------------------------------------------------------------------------------------------ one copy
@@ -70,7 +89,7 @@ def _precisely(tree: Any, options: Any) -> tuple[Any, int]:
     that it finds too little; here they are made again from the page if it does."""
     from trafilatura import core, external, htmlprocessing, xpaths
 
-    is_forum = core._forum_thread_page(tree)
+    is_forum = any(_FORUM in (script.text or "") for script in tree.iter("script")) and core._forum_thread_page(tree)
 
     def pruned() -> Any:
         return htmlprocessing.prune_unwanted_nodes(

@@ -5,7 +5,7 @@ which each word is looked for, and libxml2 is only asked for the elements that h
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from lxml import etree
 
@@ -30,6 +30,20 @@ _CONDITION = re.compile(
 _AHEAD, _GROUP = re.compile(r"\(\?![^()]*\)"), re.compile(r"\((?:\?:)?([^()]*)\)")
 # What is no letter of its own in a regular expression, or need not be there.
 _NO_LETTERS = re.compile(r"\\?.[?*+{]|\\.|\[[^\]]*\][?*+{]?|[.^$]")
+
+
+def selected(tree: Any, asked: Sequence["etree.XPath | Selection"]) -> list[Sequence[Any]]:
+    """What each of these selects below `tree`; those that mean the same kinds of elements look through them together."""
+    known: dict[tuple[tuple[str, ...], bool], Elements] = {}
+    found: list[Sequence[Any]] = []
+    for one in asked:
+        if isinstance(one, Selection):
+            if (one.tags, one.names) not in known:
+                known[one.tags, one.names] = Elements(tree, one.tags, names=one.names)
+            found.append(one.among(known[one.tags, one.names]))
+        else:
+            found.append(cast("list[Any]", one(tree)))
+    return found
 
 
 def quick(asked: etree.XPath) -> "etree.XPath | Selection":
@@ -80,34 +94,44 @@ class Selection:
         if found is None or _COUNTS.search(found["asked"]):
             raise ValueError("of another form")
         first, *rest = _predicates(found["asked"])
-        self.path, self._tags = path, ["*"]
+        self.path, self.tags = path, ("*",)
         if _ELEMENTS.fullmatch(first) and rest:
-            self._tags, first = re.findall(r"self::([\w-]+)", first), rest[0]
-        self._words, self._names = _needed(first)
+            self.tags, first = tuple(re.findall(r"self::([\w-]+)", first)), rest[0]
+        self.words, self.names = _needed(first)
         self._is = etree.XPath(f"boolean(self::*{faster(found['asked'])})", namespaces={"re": _REGEXP})
         self._limited = "" if found["first"] is None else "all" if found["sole"] else "each"
 
     def __call__(self, tree: Any) -> list[Any]:
         """The elements below `tree` that are meant, in their order."""
-        elements = list(tree.iterdescendants(*self._tags))
-        # No attribute holds a zero byte.
-        told = "\0".join([" ".join(one.values() + one.keys() if self._names else one.values()) for one in elements])
-        found = [elements[at] for at in _places(told.casefold(), self._words) if self._is(elements[at])]
+        found = self.among(Elements(tree, self.tags, names=self.names))
         if self._limited == "all":
             return found[:1]
         return list(_first_of_each(found)) if self._limited else found
 
+    def among(self, elements: "Elements") -> list[Any]:
+        """Those of `elements` that are meant, in their order; all of them."""
+        return [one for at in elements.having(self.words) if self._is(one := elements.all[at])]
 
-def _places(told: str, words: Sequence[str]) -> list[int]:
-    """Which of the parts of `told` have one of the words."""
-    places = set()
-    for word in words:
-        at = told.find(word)
-        while at >= 0:
-            places.add(told.count("\0", 0, at))
-            end = told.find("\0", at)
-            at = told.find(word, end) if end >= 0 else -1
-    return sorted(places)
+
+class Elements:
+    """The elements of some kinds below `tree`, and what their attributes say, with their names or without."""
+
+    def __init__(self, tree: Any, tags: Sequence[str], *, names: bool) -> None:
+        self.all = list(tree.iterdescendants(*tags))
+        # No attribute holds a zero byte.
+        told = [" ".join(one.values() + one.keys() if names else one.values()) for one in self.all]
+        self._told = "\0".join(told).casefold()
+
+    def having(self, words: Sequence[str]) -> list[int]:
+        """Which of them have one of the words."""
+        places = set()
+        for word in words:
+            at = self._told.find(word)
+            while at >= 0:
+                places.add(self._told.count("\0", 0, at))
+                end = self._told.find("\0", at)
+                at = self._told.find(word, end) if end >= 0 else -1
+        return sorted(places)
 
 
 def _first_of_each(found: Sequence[Any]) -> Iterator[Any]:
