@@ -110,11 +110,13 @@ def plain(text: str) -> str:
 def _home(lines: Sequence[str], whole: html.HtmlElement) -> html.HtmlElement:
     """The part of the page that holds all paragraphs of the text; a page is ten times as large."""
     wanted = {packed(line) for line in lines}
-    mine = [one for one in whole.iter("p") if packed(one.text_content()) in wanted]
-    if not mine:
+    paragraphs = list(whole.iter("p"))
+    first = next((one for one in paragraphs if packed(one.text_content()) in wanted), None)
+    if first is None:
         return whole
-    last = set(mine[-1].iterancestors())
-    home = next((one for one in mine[0].iterancestors() if one in last), whole)
+    last = next(one for one in reversed(paragraphs) if one is first or packed(one.text_content()) in wanted)
+    above = set(last.iterancestors())
+    home = next((one for one in first.iterancestors() if one in above), whole)
     around = [home, *islice(home.iterancestors(), _NEAR)]
     return next((one for one in around if one.tag in ("article", "main", "body")), around[min(1, len(around) - 1)])
 
