@@ -87,7 +87,7 @@ class Harvester:
         self._store, self._fetcher, self._workers, self._observe = store, fetcher, workers, observe
         self._settings, self._outlook, self._now = settings, outlook, now
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
-        self._visits = batch.Batch(self._settle, most=batch.MOST_TOGETHER, gather=batch.PATIENT)
+        self._visits = batch.Batch(self._settle, most=batch.MOST_TOGETHER, gather=batch.PATIENT, longest=batch.LONG)
 
     async def aclose(self) -> None:
         """Wait until what was visited is written."""

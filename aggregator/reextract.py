@@ -65,7 +65,7 @@ class Reextractor:
         self._store, self._workers, self._settings, self._now = store, workers, settings, now
         self._begun, self._observe, self._reached = begun, observe, reached
         self._configured: Mapping[str, config.SourceConfig] = {source.name: source for source in settings.sources}
-        self._visits = batch.Batch(self._settle, most=batch.MOST_TOGETHER, gather=batch.PATIENT)
+        self._visits = batch.Batch(self._settle, most=batch.MOST_TOGETHER, gather=batch.PATIENT, longest=batch.LONG)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
     async def run(self, choice: pages.Choice, *, everything: bool) -> int:

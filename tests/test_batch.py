@@ -31,11 +31,10 @@ async def test_what_comes_at_the_same_moment_is_written_in_one_go() -> None:
     ("gather", "longest", "most", "together"), [(0, 1, None, 9), (0, 1, 4, 4), (0.2, 0.2, None, 9)]
 )
 async def test_while_others_come_they_are_waited_for_until_it_is_enough(
-    monkeypatch: pytest.MonkeyPatch, gather: float, longest: float, most: int | None, together: int
+    gather: float, longest: float, most: int | None, together: int
 ) -> None:
-    monkeypatch.setattr(batch, "_LONGEST", longest)
     written: list[list[int]] = []
-    group = batch.Batch(_noting(written), most=most, gather=gather)
+    group = batch.Batch(_noting(written), most=most, gather=gather, longest=longest)
 
     async def late(turns: int) -> None:
         for _ in range(turns):
