@@ -114,7 +114,7 @@ def _correct(conn: Connection, one: model.Recut, now: datetime) -> bool:
         conn.execute(_LATEST, values)
     else:
         _go_back(conn, item, draft.title, draft, now)
-    tags.write(conn, item.id, draft.tags)
+    tags.write(conn, {item.id: draft.tags})
     if draft.state != item.state or draft.failure:
         visit = one.due.at if one.due else None
         turned = {

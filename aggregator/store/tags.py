@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, Delete, delete, select, update
 
 from aggregator import model
 from aggregator.store import statements, tables
@@ -28,10 +29,6 @@ def label(conn: Connection, labels: Mapping[str, str], now: datetime) -> None:
             conn.execute(update(_tags).where(_tags.c.kind == "topic", _tags.c.tag == tag).values(label=name))
 
 
-# Built once: to put a statement together takes longer than to run it.
-_FORGET = delete(_item_tags).where(_item_tags.c.item_id == bindparam("of"))
-
-
 def unknown(conn: Connection, tags: Sequence[model.Tag]) -> list[model.Tag]:
     """Those of these words that are not part of the vocabulary."""
     kinds = {tag.kind for tag in tags}
@@ -51,12 +48,20 @@ def know(conn: Connection, tags: Iterable[model.Tag], now: datetime) -> None:
         statements.add(conn, _tags, [{"kind": kind, "tag": tag, "added_at": now} for kind, tag in words], anew=True)
 
 
-def write(conn: Connection, item_id: int, tags: Sequence[model.Tag]) -> None:
-    """Make `tags`, which are part of the vocabulary, the tags of an item."""
-    conn.execute(_FORGET, {"of": item_id})
-    if not tags:
+def write(conn: Connection, of: Mapping[int, Sequence[model.Tag]]) -> None:
+    """Make these tags, which are part of the vocabulary, the tags `of` each of these items."""
+    if not of:
         return
+    conn.execute(_forgetting(conn.dialect.name), {"items": statements.listing(conn, of)})
     rows = [
-        {"item_id": item_id, "kind": tag.kind, "tag": tag.tag, "origin": tag.origin, "score": tag.score} for tag in tags
+        {"item_id": item_id, "kind": tag.kind, "tag": tag.tag, "origin": tag.origin, "score": tag.score}
+        for item_id, tags in of.items()
+        for tag in tags
     ]
-    statements.add(conn, _item_tags, rows, anew=True)
+    if rows:
+        statements.add(conn, _item_tags, rows, anew=True)
+
+
+@lru_cache
+def _forgetting(dialect: str) -> Delete:
+    return delete(_item_tags).where(statements.listed(dialect, _item_tags.c.item_id, "items"))

@@ -234,6 +234,7 @@ def settle_all(conn: Connection, made: Sequence[model.Visit]) -> list[model.Harv
             arrivals.append(placing)
             if placing.text_hash != visit.item.whole_hash:
                 anew.add(placing.item_id)
+    tags.write(conn, {visit.item.id: draft.tags for visit, draft in sorted(drafts, key=lambda one: one[0].item.id)})
     # What only one writer at a time may do comes last, for he keeps others from it until the commit.
     boilerplate.take_turns(conn, {visit.item.source_id for visit, _ in drafts})
     for visit, draft in sorted(drafts, key=lambda one: one[0].item.id):
@@ -266,7 +267,7 @@ def arrival(visit: model.Visit, *, alone: bool) -> neighbours.Arrival | None:
 
 
 def settle_one(conn: Connection, visit: model.Visit) -> tuple[model.HarvestReport, revisions.Judged]:
-    """Write what a visit came to, but for what its text teaches and its place among others, which come last. Raises ConflictError as
+    """Write what a visit came to, but for its tags, what its text teaches and its place among others, which come last. Raises ConflictError as
     `settle_all` does."""
     item, draft = visit.item, visit.draft
     holder, cluster_id = conn.execute(_HOLDER, {"of": item.id}).one()
@@ -295,8 +296,6 @@ def settle_one(conn: Connection, visit: model.Visit) -> tuple[model.HarvestRepor
     conn.execute(_settling(tuple(values)), {"of": item.id, **{f"to_{key}": value for key, value in values.items()}})
     if visit.page is not None:
         pages.keep(conn, item.id, visit.page)
-    if draft is not None:
-        tags.write(conn, item.id, draft.tags)
     return _report(visit, values["state_reason"], judged, cluster_id), judged
 
 
