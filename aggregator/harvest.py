@@ -26,7 +26,7 @@ ACCEPT = "text/html, application/xhtml+xml, application/xml;q=0.8, */*;q=0.1"
 # hazards, rule 1: the slowest real pages need a second or two.
 DRAFT_LIMIT = 20.0
 LEASE = timedelta(minutes=15)
-_CONFLICTS = 3
+_CONFLICTS = 5
 _LONGEST_URL = 2000
 # Looking through more content than this takes longer than the event loop has.
 _LONG = 10_000
