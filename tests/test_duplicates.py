@@ -278,8 +278,7 @@ def test_no_more_questions_are_asked_for_many_texts_than_for_one(store: db.Store
         asked = []
         made = [make.visit(item, draft(words, item.title)) for item, words in zip(items, texts, strict=True)]
         with store.begin() as conn:
-            for visit in made:
-                visits.settle_one(conn, visit)
+            visits.write(conn, made)
             listening = lambda _conn, _cursor, statement, *_: asked.append(statement)  # noqa: E731
             event.listen(conn, "before_cursor_execute", listening)
             found = [one for visit in made if (one := visits.arrival(visit, alone=False)) is not None]

@@ -6,7 +6,7 @@ import json
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -271,14 +271,14 @@ def test_an_item_that_its_feed_changed_meanwhile_is_left_to_its_visit(
     store: db.Store, config_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fill(store, _page("a"), _page("b"))
-    settle = visits.settle_one
+    write = visits.write
 
-    def overtaken(conn: Any, visit: model.Visit) -> Any:
-        if visit.item.id == 1:
+    def overtaken(conn: Any, made: Sequence[model.Visit]) -> Any:
+        if any(visit.item.id == 1 for visit in made):
             conn.execute(update(tables.items).where(tables.items.c.id == 1).values(lease_owner=None))
-        return settle(conn, visit)
+        return write(conn, made)
 
-    monkeypatch.setattr(visits, "settle_one", overtaken)
+    monkeypatch.setattr(visits, "write", overtaken)
 
     told = _run(config_file=config_file, code=1)
 

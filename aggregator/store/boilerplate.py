@@ -1,9 +1,12 @@
 """The paragraphs that a source puts into many of its articles: remembering what its articles consist of, and what recurs."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, Integer, bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, Connection, Integer, Select, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from aggregator import boilerplate, model
@@ -21,19 +24,10 @@ _LOCK_SPACE = 1_946_812
 _SOURCES = func.unnest(bindparam("sources", type_=ARRAY(Integer))).column_valued("source")
 _LOCK = select(func.pg_advisory_xact_lock(bindparam("space", type_=Integer), _SOURCES))
 _HELD = _paragraphs.c.source_id == bindparam("source"), _paragraphs.c.hash.in_(bindparam("hashes", expanding=True))
-_COUNTS = (
-    select(_paragraphs.c.hash, func.count())
-    .where(*_HELD)
-    .group_by(_paragraphs.c.hash)
-    .having(func.count() >= bindparam("least"))
-)
 # Those that came last are enough to tell: ten different ones are asked for at most.
 _HOLDERS = select(_paragraphs.c.item_id).where(*_HELD).distinct().order_by(_paragraphs.c.item_id.desc()).limit(50)
 _CONSIST = select(_paragraphs.c.item_id, _paragraphs.c.hash, _paragraphs.c.edge).where(
     _paragraphs.c.item_id.in_(_HOLDERS)
-)
-_KNOWN = select(_boilerplate.c.hash).where(
-    _boilerplate.c.source_id == bindparam("source"), _boilerplate.c.hash.in_(bindparam("hashes", expanding=True))
 )
 # Rows are looked at in the order of their hashes, which is none: of a source with more of them, these are of more articles than count.
 _SAMPLE = 16 * boilerplate.COUNTED
@@ -86,37 +80,74 @@ def take_turns(conn: Connection, source_ids: Iterable[int]) -> None:
         conn.execute(_LOCK, {"space": _LOCK_SPACE, "sources": sources})
 
 
-def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime) -> None:
-    """Remember what the article consists of, and learn what recurs by now. The articles of one document teach the same in whatever order:
-    what each consists of does not depend on what was cut from it, nor which of them are versions of one on which came last. Of more than
-    one document, what is rare depends on it: once learned, a paragraph stays so. To be called in one's turn (`take_turns`)."""
-    if not draft.paragraphs or draft.state not in model.SETTLED:
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What an item's text may teach, at a moment."""
+
+    item: model.Item
+    draft: model.Draft
+    at: datetime
+
+
+def learn(conn: Connection, lessons: Sequence[Lesson]) -> None:
+    """Remember what these articles consist of, each of another source, and learn what recurs by now. The articles of one document teach the
+    same in whatever order: what each consists of does not depend on what was cut from it, nor which of them are versions of one on which
+    came last. Of more than one document, what is rare depends on it: once learned, a paragraph stays so. To be called in one's turn
+    (`take_turns`)."""
+    teaching = [one for one in lessons if one.draft.paragraphs and one.draft.state in model.SETTLED]
+    if not teaching:
         return
     # Sorted, so that two writers that meet wait for each other in one direction only.
-    edges = boilerplate.edges(draft.paragraphs)
-    rows = [
-        {
-            "item_id": item.id,
-            "hash": paragraph,
-            "source_id": item.source_id,
-            "at": now,
-            "cut": paragraph in item.learned,
-            "edge": paragraph in edges,
-        }
-        for paragraph in sorted(draft.paragraphs)
-    ]
-    statements.add(conn, _paragraphs, rows, anew=True)
-    source = {"source": item.source_id}
-    fresh = [paragraph for paragraph in draft.paragraphs if paragraph not in item.learned]
-    if known := list(conn.execute(_KNOWN, {**source, "hashes": fresh}).scalars()):
+    statements.add(conn, _paragraphs, [row for one in teaching for row in _held(one)], anew=True)
+    fresh = {
+        one.item.source_id: [paragraph for paragraph in one.draft.paragraphs if paragraph not in one.item.learned]
+        for one in teaching
+    }
+    for source, hashes in known(conn, fresh).items():
         # Learned between the draft and now: this text, too, is still to be cut.
-        conn.execute(_REOPEN, {**source, "hashes": known})
-        fresh = [paragraph for paragraph in fresh if paragraph not in known]
-    counts = _counts(conn, item.source_id, fresh, boilerplate.least(0))
-    if counts:
-        many = articles(conn, item.source_id)
-        often = {paragraph: count for paragraph, count in counts.items() if count >= boilerplate.least(many)}
-        _learn(conn, item.source_id, often, many, draft.paragraphs, now)
+        conn.execute(_REOPEN, {"source": source, "hashes": list(hashes)})
+        fresh[source] = [paragraph for paragraph in fresh[source] if paragraph not in hashes]
+    counts = _counts(conn, fresh, boilerplate.least(0))
+    for one in teaching:
+        source = one.item.source_id
+        if source in counts:
+            many = articles(conn, source)
+            often = {
+                paragraph: count for paragraph, count in counts[source].items() if count >= boilerplate.least(many)
+            }
+            _learn(conn, source, often, many, one.draft.paragraphs, one.at)
+
+
+def _held(lesson: Lesson) -> list[dict[str, Any]]:
+    """The rows of an article's paragraphs."""
+    item, paragraphs = lesson.item, lesson.draft.paragraphs
+    edges = boilerplate.edges(paragraphs)
+    same = {"item_id": item.id, "source_id": item.source_id, "at": lesson.at}
+    return [
+        {**same, "hash": paragraph, "cut": paragraph in item.learned, "edge": paragraph in edges}
+        for paragraph in sorted(paragraphs)
+    ]
+
+
+def known(conn: Connection, hashes: Mapping[int, Iterable[int]]) -> Mapping[int, set[int]]:
+    """Those of the hashes of each source that it is known for, of those sources that are known for any."""
+    found: dict[int, set[int]] = {}
+    for source, paragraph in conn.execute(_known(conn.dialect.name), _asking(conn, hashes)):
+        found.setdefault(source, set()).add(paragraph)
+    return found
+
+
+@lru_cache
+def _known(dialect: str) -> Select[Any]:
+    asked = statements.asked(dialect, source=Integer, hash=BigInteger)
+    theirs = (_boilerplate.c.source_id == asked.c.source) & (_boilerplate.c.hash == asked.c.hash)
+    return select(_boilerplate.c.source_id, _boilerplate.c.hash).join_from(asked, _boilerplate, theirs)
+
+
+def _asking(conn: Connection, hashes: Mapping[int, Iterable[int]]) -> Mapping[str, Any]:
+    return statements.asking(
+        conn, [{"source": source, "hash": one} for source, those in hashes.items() for one in those]
+    )
 
 
 def articles(conn: Connection, source_id: int) -> int:
@@ -156,13 +187,26 @@ def _learn(
         statements.add(conn, _boilerplate, list(rows.values()), anew=True)
         known |= rows.keys()
         beside = set().union(*(held for held in consist.values() if not held.isdisjoint(rows))) - known
-        often = _counts(conn, source_id, list(beside), least)
+        often = _counts(conn, {source_id: beside}, least).get(source_id, {})
 
 
-def _counts(conn: Connection, source_id: int, hashes: Sequence[int], least: int) -> Mapping[int, int]:
-    """How many articles have each of these paragraphs, of those that so many have."""
-    counts = conn.execute(_COUNTS, {"source": source_id, "hashes": hashes, "least": least}) if hashes else ()
-    return {row[0]: row[1] for row in counts}
+def _counts(conn: Connection, hashes: Mapping[int, Iterable[int]], least: int) -> Mapping[int, Mapping[int, int]]:
+    """How many articles of each source have each of these paragraphs, of those that so many have."""
+    found: dict[int, dict[int, int]] = {}
+    for source, paragraph, count in conn.execute(
+        _counting(conn.dialect.name), {**_asking(conn, hashes), "least": least}
+    ):
+        found.setdefault(source, {})[paragraph] = count
+    return found
+
+
+@lru_cache
+def _counting(dialect: str) -> Select[Any]:
+    asked = statements.asked(dialect, source=Integer, hash=BigInteger)
+    theirs = (_paragraphs.c.source_id == asked.c.source) & (_paragraphs.c.hash == asked.c.hash)
+    each = _paragraphs.c.source_id, _paragraphs.c.hash
+    held = select(*each, func.count()).join_from(asked, _paragraphs, theirs).group_by(*each)
+    return held.having(func.count() >= bindparam("least"))
 
 
 def _text(conn: Connection, holders: Iterable[int], paragraph: int) -> str | None:

@@ -53,9 +53,14 @@ def tell_when(conn: Connection, kind: str, told: Iterable[tuple[int, datetime]])
 
 def tell_in_words(conn: Connection, kind: str, told: Iterable[tuple[int, str]], now: datetime) -> None:
     """The same with a `detail` for each item; `kind` is `address` or what has become of its page (`model.FateKind`)."""
-    rows = [{"at": now, "kind": kind, "item_id": item_id, "detail": detail} for item_id, detail in told]
+    tell_all(conn, [(kind, item_id, now, detail) for item_id, detail in told])
+
+
+def tell_all(conn: Connection, told: Iterable[tuple[str, int, datetime, str | None]]) -> None:
+    """The same for what is of any kind, in this order: kind, item, moment and detail of each."""
+    rows = [{"at": at, "kind": kind, "item_id": item_id, "detail": detail} for kind, item_id, at, detail in told]
     if rows:
-        conn.execute(insert(_changes), rows)
+        statements.add(conn, _changes, rows)
 
 
 def tell_of_source(conn: Connection, kind: str, source_id: int, now: datetime, detail: str) -> None:

@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    Select,
     TextClause,
     bindparam,
     func,
@@ -19,7 +22,7 @@ from sqlalchemy import (
 )
 
 from aggregator import model
-from aggregator.store import tables
+from aggregator.store import statements, tables
 
 _pages, _items, _sources = tables.pages, tables.items, tables.sources
 
@@ -77,15 +80,42 @@ _KEEP = insert(_pages)
 
 
 def keep(conn: Connection, item_id: int, page: model.PageCopy) -> None:
+    """`keep_all` for one."""
+    keep_all(conn, {item_id: page})
+
+
+def keep_all(conn: Connection, fetched: Mapping[int, model.PageCopy]) -> None:
     """The same bytes once per item. Where a page has gone back to bytes that it had before, they are the last copy again."""
-    told = {key: getattr(page, key) for key in ("at", "url", "status", "body", "sha256")}
-    row = told | {"headers": dict(page.headers)}
-    # The item is this visit's alone, so nobody adds a copy of it in between.
-    if not known(conn, item_id, page.sha256):
-        conn.execute(_KEEP, {"item_id": item_id, **row})
+    if not fetched:
         return
-    if conn.execute(_LAST, {"of": item_id}).scalar_one() != page.sha256:
-        conn.execute(update(_pages).where(_pages.c.item_id == item_id, _pages.c.sha256 == page.sha256).values(row))
+    # The items are these visits' alone, so nobody adds a copy of them in between.
+    held = {(row.item_id, row.sha256) for row in conn.execute(*_holding(conn, fetched))}
+    new = []
+    for item_id, page in fetched.items():
+        told = {key: getattr(page, key) for key in ("at", "url", "status", "body", "sha256")}
+        row = told | {"headers": dict(page.headers)}
+        if (item_id, page.sha256) not in held:
+            new.append({"item_id": item_id, **row})
+        elif conn.execute(_LAST, {"of": item_id}).scalar_one() != page.sha256:
+            conn.execute(update(_pages).where(_pages.c.item_id == item_id, _pages.c.sha256 == page.sha256).values(row))
+    if new:
+        conn.execute(_KEEP, new)
+
+
+def _holding(conn: Connection, fetched: Mapping[int, model.PageCopy]) -> tuple[Select[Any], Mapping[str, Any]]:
+    hashes = {page.sha256 for page in fetched.values()}
+    given = {"items": statements.listing(conn, fetched), "hashes": statements.listing(conn, hashes)}
+    return _held(conn.dialect.name), given
+
+
+@lru_cache
+def _held(dialect: str) -> Select[Any]:
+    """Which of these bytes are kept of which of these items."""
+    theirs = (
+        statements.listed(dialect, _pages.c.item_id, "items"),
+        statements.listed(dialect, _pages.c.sha256, "hashes"),
+    )
+    return select(_pages.c.item_id, _pages.c.sha256).where(*theirs)
 
 
 def known(conn: Connection, item_id: int, sha256: str) -> bool:

@@ -126,13 +126,14 @@ def follow(conn: Connection, source_id: int, seen: Sequence[model.SeenItem], now
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a visit's text is: a version of its own (`revised`), or one that is left `alone`, and why that is worth saying; and the `title`
-    that the page has given the article since."""
+    """What a visit's text is: a version of its own (`revised`), or one that is left `alone`, and why that is worth saying; the `title`
+    that the page has given the article since; and what those who follow the changes are `told` of, `text` or `title`."""
 
     revised: bool = False
     title: str | None = None
     alone: bool = False
     said: str | None = None
+    told: str | None = None
 
 
 def of_visit(conn: Connection, visit: model.Visit, draft: model.Draft) -> Judged:
@@ -150,9 +151,8 @@ def of_visit(conn: Connection, visit: model.Visit, draft: model.Draft) -> Judged
     old, old_hash = (item.text, item.text_hash) if draft.before_hash is None else (draft.before, draft.before_hash)
     if draft.text_hash == old_hash or not comparable:
         new = item.state not in model.SETTLED if visit.reread else item.state == model.ItemState.PENDING
-        if new and visit.state in model.SETTLED:
-            changes.tell(conn, "text", [item.id], visit.at)
-        return _retitled(conn, visit, title)
+        judged = _retitled(conn, visit, title)
+        return replace(judged, told="text") if new and visit.state in model.SETTLED else judged
     if origin == "reextract" and edits.page_version(old or "") == edits.page_version(draft.text):
         return Judged()
     if origin == "page":
@@ -169,8 +169,7 @@ def of_visit(conn: Connection, visit: model.Visit, draft: model.Draft) -> Judged
         renamed = {"what": "title, text", "title": title} if title else {"what": "text"}
         words = f"{item.title}\n{old or ''}", f"{title or item.title}\n{draft.text}"
         _add(conn, visit, words, {"origin": origin, **renamed, **text})
-    changes.tell(conn, "text" if title is None else "title", [item.id], visit.at)
-    return Judged(revised=True, title=title)
+    return Judged(revised=True, title=title, told="text" if title is None else "title")
 
 
 def _new_title(conn: Connection, visit: model.Visit, draft: model.Draft) -> str | None:
@@ -195,8 +194,7 @@ def _retitled(conn: Connection, visit: model.Visit, title: str | None) -> Judged
     keep_originals(conn, [item.id])
     told = {"origin": "page", "what": "title", "title": title, "text": item.text, "text_hash": item.text_hash}
     _add(conn, visit, (item.title, title), told)
-    changes.tell(conn, "title", [item.id], visit.at)
-    return Judged(revised=True, title=title)
+    return Judged(revised=True, title=title, told="title")
 
 
 def _add(conn: Connection, visit: model.Visit, words: tuple[str, str], told: Mapping[str, str | None]) -> None:

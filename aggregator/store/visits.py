@@ -226,9 +226,7 @@ def settle_all(conn: Connection, made: Sequence[model.Visit]) -> list[model.Harv
     told: dict[int, model.HarvestReport] = {}
     arrivals: list[neighbours.Arrival] = []
     anew: set[int] = set()
-    # In the order of their ids: writers that meet wait for each other in one direction only.
-    for visit in sorted(made, key=lambda visit: visit.item.id):
-        report, judged = settle_one(conn, visit)
+    for visit, report, judged in write(conn, made):
         told[report.item_id] = report
         if (placing := arrival(visit, alone=judged.alone)) is not None:
             arrivals.append(placing)
@@ -237,9 +235,7 @@ def settle_all(conn: Connection, made: Sequence[model.Visit]) -> list[model.Harv
     tags.write(conn, {visit.item.id: draft.tags for visit, draft in sorted(drafts, key=lambda one: one[0].item.id)})
     # What only one writer at a time may do comes last, for he keeps others from it until the commit.
     boilerplate.take_turns(conn, {visit.item.source_id for visit, _ in drafts})
-    for visit, draft in sorted(drafts, key=lambda one: one[0].item.id):
-        boilerplate.learn(conn, visit.item, draft, visit.at)
-        walls.learn(conn, visit.item, draft, visit.at)
+    _learn(conn, [boilerplate.Lesson(visit.item, draft, visit.at) for visit, draft in drafts])
     clusters = matches.place(conn, arrivals, anew=anew)
     reports = (told[visit.item.id] for visit in made)
     return [replace(report, cluster_id=clusters.get(report.item_id, report.cluster_id)) for report in reports]
@@ -266,13 +262,61 @@ def arrival(visit: model.Visit, *, alone: bool) -> neighbours.Arrival | None:
     )
 
 
-def settle_one(conn: Connection, visit: model.Visit) -> tuple[model.HarvestReport, revisions.Judged]:
-    """Write what a visit came to, but for its tags, what its text teaches and its place among others, which come last. Raises ConflictError as
-    `settle_all` does."""
+def _learn(conn: Connection, lessons: Sequence[boilerplate.Lesson]) -> None:
+    """What these texts teach. What one of them writes, those with a higher id see; those that write of different sources see nothing of each
+    other, and are taken together."""
+    lessons = sorted(lessons, key=lambda one: one.item.id)
+    alike = walls.alike(conn, lessons)
+    rounds: list[list[boilerplate.Lesson]] = []
+    rounds_of: dict[int, int] = {}
+    for one in lessons:
+        written = {one.item.source_id, *(source_id for _, source_id, _ in alike.get(one.item.id, ()))}
+        number = max(rounds_of.get(source_id, 0) for source_id in written)
+        rounds_of |= dict.fromkeys(written, number + 1)
+        if number == len(rounds):
+            rounds.append([])
+        rounds[number].append(one)
+    for together in rounds:
+        boilerplate.learn(conn, together)
+        walls.learn(conn, together, alike)
+
+
+def write(
+    conn: Connection, made: Sequence[model.Visit]
+) -> list[tuple[model.Visit, model.HarvestReport, revisions.Judged]]:
+    """Write what these visits came to, but for their tags, what their texts teach and their places among others, which come last; returns
+    them by their ids. Raises ConflictError as `settle_all` does."""
+    held = _held(conn, [visit.item.id for visit in made])
+    came = []
+    rows: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    told: list[tuple[str, int, datetime, str | None]] = []
+    for visit in sorted(made, key=lambda visit: visit.item.id):
+        item = visit.item
+        holder = held.pop(item.id, None)
+        if holder is None or holder.lease_owner != item.lease_owner:
+            raise errors.ConflictError(f"item {item.id} changed while it was visited", code="superseded")
+        values, judged = _judged(conn, visit)
+        rows.setdefault(tuple(values), []).append({"of": item.id, **{f"to_{key}": values[key] for key in values}})
+        if judged.told is not None:
+            told.append((judged.told, item.id, visit.at, None))
+        if visit.fate is not None:
+            told.append((visit.fate.kind, item.id, visit.at, visit.fate.detail))
+        came.append((visit, _report(visit, values["state_reason"], judged, holder.cluster_id), judged))
+    for keys, theirs in rows.items():
+        conn.execute(_settling(keys), theirs)
+    changes.tell_all(conn, told)
+    pages.keep_all(conn, {visit.item.id: visit.page for visit, _, _ in came if visit.page is not None})
+    return came
+
+
+def _held(conn: Connection, ids: Sequence[int]) -> dict[int, Any]:
+    """These items' rows, which are ours until the commit."""
+    return {row.id: row for row in conn.execute(_holding(conn.dialect.name), {"ids": statements.listing(conn, ids)})}
+
+
+def _judged(conn: Connection, visit: model.Visit) -> tuple[dict[str, Any], revisions.Judged]:
+    """What a visit sets of its item, and what its text is."""
     item, draft = visit.item, visit.draft
-    holder, cluster_id = conn.execute(_HOLDER, {"of": item.id}).one()
-    if holder != item.lease_owner:
-        raise errors.ConflictError(f"item {item.id} changed while it was visited", code="superseded")
     values: dict[str, Any] = {
         "state": visit.state,
         "state_reason": visit.reason,
@@ -289,14 +333,9 @@ def settle_one(conn: Connection, visit: model.Visit) -> tuple[model.HarvestRepor
         values["state_reason"] = visit.reason or judged.said
         if judged.title is not None:
             values["title"] = judged.title
-    if visit.fate is not None:
-        changes.tell_in_words(conn, visit.fate.kind, [(item.id, visit.fate.detail)], visit.at)
     if visit.state != item.state or judged.revised or visit.fate is not None:
         values["changed_at"] = visit.at
-    conn.execute(_settling(tuple(values)), {"of": item.id, **{f"to_{key}": value for key, value in values.items()}})
-    if visit.page is not None:
-        pages.keep(conn, item.id, visit.page)
-    return _report(visit, values["state_reason"], judged, cluster_id), judged
+    return values, judged
 
 
 def _report(
@@ -318,12 +357,12 @@ def _report(
 
 
 # Built once: to put a statement together takes longer than to run it.
-# As UPDATE locks a row, and no more: who relates an item to this one must not wait, for he has what we wait for in the end.
-_HOLDER = (
-    select(_items.c.lease_owner, _items.c.cluster_id)
-    .where(_items.c.id == bindparam("of"))
-    .with_for_update(key_share=True)
-)
+@lru_cache
+def _holding(dialect: str) -> Select[Any]:
+    # In the order of their ids: writers that meet wait for each other in one direction only.
+    those = select(_items.c.id, _items.c.lease_owner, _items.c.cluster_id).order_by(_items.c.id)
+    # As UPDATE locks a row, and no more: who relates an item to this one must not wait, for he has what we wait for in the end.
+    return those.where(statements.listed(dialect, _items.c.id, "ids")).with_for_update(key_share=True)
 
 
 def _whole_hash(draft: model.Draft) -> str | None:

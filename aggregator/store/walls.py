@@ -1,15 +1,21 @@
 """Texts that several items of one host or source have under different titles, so that they are no articles: learned as whole texts of
 their sources (the table `boilerplate`), by which drafts know them from then on. Those stored before are cut again (`recuts`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, Connection, Select, Text, bindparam, func, or_, select, update
 
 from aggregator import announced, boilerplate, model
 from aggregator.feed import identity
+from aggregator.store import boilerplate as learned
 from aggregator.store import statements, tables
+from aggregator.store.boilerplate import Lesson
+
+# An item, its source, and the title by which it went at first.
+_Titled = tuple[int, int, str]
 
 _items, _paragraphs, _boilerplate, _revisions = tables.items, tables.paragraphs, tables.boilerplate, tables.revisions
 
@@ -30,9 +36,6 @@ _SAME = (
     .order_by(_items.c.id)
     .limit(_LOOKED_AT)
 )
-_KNOWN = select(_boilerplate.c.hash).where(
-    _boilerplate.c.source_id == bindparam("source"), _boilerplate.c.hash == bindparam("hash")
-)
 _REOPEN = (
     update(_boilerplate)
     .where(
@@ -42,21 +45,51 @@ _REOPEN = (
 )
 
 
-def learn(conn: Connection, item: model.Item, draft: model.Draft, now: datetime) -> None:
-    """Notice that the text of a page is that of a wall, if it is. To be called in the source's turn (`boilerplate.take_turns`)."""
-    if draft.state not in model.SETTLED or draft.extractor in (None, "feed") or draft.text_hash is None:
+def alike(conn: Connection, lessons: Sequence[Lesson]) -> Mapping[int, Sequence[_Titled]]:
+    """The pages of one's host or source that have the same text as each of these, of those that have any: by the item that is taught of."""
+    teaching = [one for one in lessons if _may_be(one.draft)]
+    if not teaching:
+        return {}
+    rows = [{"of": one.item.id, "text_hash": one.draft.text_hash} for one in teaching]
+    shared = set(conn.execute(_sharing(conn.dialect.name), statements.asking(conn, rows)).scalars())
+    found: dict[int, Sequence[_Titled]] = {}
+    for one in teaching:
+        if one.item.id in shared:
+            where = {"source": one.item.source_id, "host": identity.host_of(one.item.url)}
+            same = conn.execute(_SAME, {**where, "of": one.item.id, "text_hash": one.draft.text_hash})
+            found[one.item.id] = [(row.id, row.source_id, row.title) for row in same]
+    return found
+
+
+def _may_be(draft: model.Draft) -> bool:
+    return draft.state in model.SETTLED and draft.extractor not in (None, "feed") and draft.text_hash is not None
+
+
+@lru_cache
+def _sharing(dialect: str) -> Select[Any]:
+    """Those whose text another item has: hardly any."""
+    asked = statements.asked(dialect, of=BigInteger, text_hash=Text)
+    other = select(_items.c.id).where(_items.c.text_hash == asked.c.text_hash, _items.c.id != asked.c.of)
+    return select(asked.c.of).where(other.exists())
+
+
+def learn(conn: Connection, lessons: Sequence[Lesson], others: Mapping[int, Sequence[_Titled]]) -> None:
+    """Notice that the text of a page is that of a wall, if it is, with what is `alike`; no two of these have a source in common, nor others
+    of one source. To be called in the sources' turns (`boilerplate.take_turns`)."""
+    wholes = {one.item.id: boilerplate.hashed(one.draft.text) for one in lessons if _may_be(one.draft)}
+    teaching = [one for one in lessons if one.item.id in wholes]
+    if not teaching:
         return
-    whole = boilerplate.hashed(draft.text)
-    where = {"source": item.source_id, "host": identity.host_of(item.url)}
-    others = conn.execute(_SAME, {**where, "of": item.id, "text_hash": draft.text_hash}).all()
-    items = [(item.id, item.source_id, item.title or draft.title or ""), *map(tuple, others)]
     # Learned between the draft and now: this item, too, is still to be put right.
-    known = conn.execute(_KNOWN, {"source": item.source_id, "hash": whole}).first()
-    if known is None and not announced.is_wall(draft.text, [title for _, _, title in items]):
-        return
-    walled = [(item_id, source_id) for item_id, source_id, title in items if not announced.tells(draft.text, title)]
-    if walled:
-        _write(conn, walled, draft.text, whole, now)
+    known = learned.known(conn, {one.item.source_id: [wholes[one.item.id]] for one in teaching})
+    for one in teaching:
+        item, draft = one.item, one.draft
+        items = [(item.id, item.source_id, item.title or draft.title or ""), *others.get(item.id, ())]
+        if item.source_id not in known and not announced.is_wall(draft.text, [title for _, _, title in items]):
+            continue
+        walled = [(item_id, source_id) for item_id, source_id, title in items if not announced.tells(draft.text, title)]
+        if walled:
+            _write(conn, walled, draft.text, wholes[item.id], one.at)
 
 
 def _write(conn: Connection, walled: Sequence[tuple[int, int]], text: str, whole: int, now: datetime) -> None:
