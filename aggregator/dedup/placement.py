@@ -203,8 +203,8 @@ def worth_knowing(newcomer: Newcomer, around: Neighbourhood) -> set[int]:
     some length, and that one with many others, are most of all in a large corpus and related to it never."""
     text, single, found = newcomer.subject.text, set[int](), set[int]()
     short = _is_enough(1, text.tokens, text)
-    for one in text.asked:
-        holders = around.postings.get(one, ())
+    for one in _held(text, around):
+        holders = around.postings[one]
         if short or len(holders) <= _RARE:
             found.update(holders)
         else:
@@ -218,8 +218,8 @@ def candidates(newcomer: Newcomer, around: Neighbourhood) -> list[int]:
     text = newcomer.subject.text
     hits: dict[int, int] = {}
     telling: dict[int, int] = {}
-    for one in text.asked:
-        holders = around.postings.get(one, ())
+    for one in _held(text, around):
+        holders = around.postings[one]
         known = [holder for holder in holders if holder in around.known]
         if not known:
             continue
@@ -237,6 +237,11 @@ def candidates(newcomer: Newcomer, around: Neighbourhood) -> list[int]:
         if _is_enough(count, size, text):
             ranked.append((-count, -count / max(_expected(size, text), 1.0), item_id))
     return [item_id for _, _, item_id in sorted(ranked)[:MOST_COMPARED]]
+
+
+def _held(text: fingerprint.Text, around: Neighbourhood) -> Iterable[int]:
+    """The hashes of a text that anybody has stored: few of them."""
+    return filter(around.postings.__contains__, text.asked)
 
 
 def _expected(size: int, text: fingerprint.Text) -> float:

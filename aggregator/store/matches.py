@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Connection, Select, bindparam, delete, func, insert, or_, select, update
 
 from aggregator import errors
 from aggregator.dedup import fingerprint, placement
@@ -143,8 +144,13 @@ def withdraw(conn: Connection, item_ids: Collection[int], now: datetime) -> None
 
 
 def _rows(conn: Connection, ids: Collection[int]) -> dict[int, Any]:
+    return {row.id: row for row in conn.execute(_placed(conn.dialect.name), {"ids": statements.listing(conn, ids)})}
+
+
+@lru_cache
+def _placed(dialect: str) -> Select[Any]:
     columns = (_items.c.id, _items.c.cluster_id, _items.c.algo)
-    return {row.id: row for row in conn.execute(select(*columns).where(statements.among(conn, _items.c.id, list(ids))))}
+    return select(*columns).where(statements.listed(dialect, _items.c.id, "ids"))
 
 
 def _is_moved(arrival: Arrival, row: Any, anew: Collection[int]) -> bool:

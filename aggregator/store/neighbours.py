@@ -5,8 +5,10 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, Select, or_, select
 
 from aggregator import boilerplate, model
 from aggregator.dedup import comparison, fingerprint, normalize, placement
@@ -107,21 +109,38 @@ def around(
 
 def _holders(conn: Connection, hashes: Collection[int]) -> list[tuple[int, list[int]]]:
     """Who has stored these hashes: a row for each hash, for those that are common have two dozen."""
-    theirs = statements.gathered(conn, _fingerprints.c.item_id)
-    stored = select(_fingerprints.c.hash, theirs).where(statements.among(conn, _fingerprints.c.hash, hashes))
-    return [(row[0], row[1]) for row in conn.execute(stored.group_by(_fingerprints.c.hash))]
+    stored = conn.execute(_holding(conn.dialect.name), {"hashes": statements.listing(conn, hashes)})
+    return [(row[0], row[1]) for row in stored]
+
+
+# Built once, as below: to put these together takes longer than to run them.
+@lru_cache
+def _holding(dialect: str) -> Select[Any]:
+    theirs = statements.gathered(dialect, _fingerprints.c.item_id)
+    stored = select(_fingerprints.c.hash, theirs).where(statements.listed(dialect, _fingerprints.c.hash, "hashes"))
+    return stored.group_by(_fingerprints.c.hash)
 
 
 def _known(conn: Connection, ids: Collection[int], text_hashes: Collection[str]) -> Iterable[Known]:
     """These items, and those with these texts."""
-    columns = (_items.c.id, _items.c.tokens, _items.c.whole_hash, _items.c.cluster_id, _items.c.state, _items.c.algo)
     if not ids and not text_hashes:
         return
-    theirs = or_(statements.among(conn, _items.c.id, ids), statements.among(conn, _items.c.whole_hash, [*text_hashes]))
-    for row in conn.execute(select(*columns).where(theirs).order_by(_items.c.id)):
+    given = {"ids": statements.listing(conn, ids), "hashes": statements.listing(conn, text_hashes)}
+    for row in conn.execute(_knowing(conn.dialect.name), given):
         # A text that has not been placed may be a wall's, or a stopgap until the page can be had.
         if row.id in ids or row.algo is not None or row.state in model.SETTLED:
             yield Known(item_id=row.id, tokens=row.tokens or 0, text_hash=row.whole_hash, cluster=row.cluster_id)
+
+
+@lru_cache
+def _knowing(dialect: str) -> Select[Any]:
+    columns = (_items.c.id, _items.c.tokens, _items.c.whole_hash, _items.c.cluster_id, _items.c.state, _items.c.algo)
+    ids = statements.listed(dialect, _items.c.id, "ids")
+    return (
+        select(*columns)
+        .where(or_(ids, statements.listed(dialect, _items.c.whole_hash, "hashes")))
+        .order_by(_items.c.id)
+    )
 
 
 def _give_texts(conn: Connection, found: Neighbourhood, ids: Collection[int]) -> None:
@@ -158,8 +177,7 @@ def texts(conn: Connection, ids: Collection[int]) -> dict[int, fingerprint.Text]
 
 def stored(conn: Connection, ids: Collection[int], now: datetime) -> list[Arrival]:
     """These items as they are stored, to be placed again."""
-    columns = (_items.c.id, _items.c.source_id, _items.c.title, _items.c.whole_hash, _items.c.state)
-    rows = conn.execute(select(*columns).where(statements.among(conn, _items.c.id, ids)).order_by(_items.c.id))
+    rows = conn.execute(_stored(conn.dialect.name), {"ids": statements.listing(conn, ids)}) if ids else ()
     return [
         Arrival(
             item_id=row.id,
@@ -172,6 +190,12 @@ def stored(conn: Connection, ids: Collection[int], now: datetime) -> list[Arriva
         )
         for row in rows
     ]
+
+
+@lru_cache
+def _stored(dialect: str) -> Select[Any]:
+    columns = (_items.c.id, _items.c.source_id, _items.c.title, _items.c.whole_hash, _items.c.state)
+    return select(*columns).where(statements.listed(dialect, _items.c.id, "ids")).order_by(_items.c.id)
 
 
 def foresee(conn: Connection, arrivals: Iterable[Arrival]) -> None:

@@ -106,10 +106,6 @@ def listing(conn: Connection, wanted: Collection[Any]) -> str | list[Any]:
     return json.dumps(list(wanted)) if conn.dialect.name == "sqlite" else list(wanted)
 
 
-def gathered(conn: Connection, values: ColumnElement[T]) -> ColumnElement[list[T]]:
+def gathered(dialect: str, values: ColumnElement[T]) -> ColumnElement[list[T]]:
     """All `values` of a group as one list: what is read by the dozen costs more as rows than it does to find."""
-    return (
-        func.json_group_array(values, type_=JSON)
-        if conn.dialect.name == "sqlite"
-        else func.json_agg(values, type_=JSON)
-    )
+    return func.json_group_array(values, type_=JSON) if dialect == "sqlite" else func.json_agg(values, type_=JSON)
