@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, event, select, update
 
-from aggregator import errors, harvest, model
+from aggregator import boilerplate, errors, harvest, model
 from aggregator.store import db, sources, tables, tags, visits
 from tests import make
 
@@ -239,6 +239,46 @@ def test_new_words_are_known_to_others_before_an_item_is_held(store: db.Store) -
     words = {row["tag"] for row in _all(store, tables.tags)}
     # Where there is one writer at a time nobody waits for a word.
     assert words == ({"known"} if store.sqlite else {"known", "new"})
+
+
+def _article(n: int) -> model.Draft:
+    own = (f"Paragraph {k} of article {n} says something that no other article of them all says." for k in range(8))
+    text = "\n".join([*own, "Sign up for our weekly newsletter and never miss a flood again."])
+    return make.draft(text, paragraphs=boilerplate.candidates(text))
+
+
+def test_of_texts_that_are_written_together_each_teaches_after_the_one_before(store: db.Store) -> None:
+    items = _items(store, *(make.entry(n) for n in range(1, 7)))
+
+    with store.begin() as conn:
+        visits.settle_all(conn, [make.visit(item, _article(item.id)) for item in reversed(items)])
+
+    # The third was the first that could tell.
+    assert [learned["items"] for learned in _all(store, tables.boilerplate)] == [3]
+    assert len(_all(store, tables.paragraphs)) == 6 * 9
+
+
+def test_no_more_statements_write_many_texts_of_different_sources_than_one(store: db.Store) -> None:
+    with store.begin() as conn:
+        for n, source in enumerate(make.add_sources(conn, 9)):
+            make.poll(conn, source, [make.entry(n + 1)])
+        items = visits.claim_due(conn, now=make.NOW, limit=99, owner="me", lease=LEASE, per_host=99)
+    page = model.PageCopy(at=make.NOW, url="https://news.example/1", status=200, headers={}, body=b"zstd", sha256="1")
+    asked: list[str] = []
+
+    def counted(some: tuple[model.Item, ...]) -> int:
+        asked.clear()
+        with store.begin() as conn:
+            listening = lambda _conn, _cursor, statement, *_: asked.append(statement)  # noqa: E731
+            event.listen(conn, "before_cursor_execute", listening)
+            visits.settle_all(conn, [make.visit(item, _article(item.id), page=page) for item in some])
+            event.remove(conn, "before_cursor_execute", listening)
+        return len(asked)
+
+    one, many = counted(items[:1]), counted(items[1:])
+
+    # Beside the first there was nothing to compare it with.
+    assert many <= one + 3
 
 
 def test_a_visit_that_lost_its_lease_writes_nothing(store: db.Store) -> None:
