@@ -26,7 +26,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.dml import ReturningInsert
 
 from aggregator import errors, model
 from aggregator.feed import identity
@@ -289,8 +288,8 @@ def add(conn: Connection, brought: Sequence[Brought]) -> Mapping[str, int]:
 
 def _insert_part(conn: Connection, new: Sequence[_New]) -> Mapping[str, int]:
     rows = [_item_row(*pair) for pair in new]
-    returned = conn.execute(_inserting(conn.dialect.name, tuple(rows[0])), statements.given(conn, _items, rows))
-    ids: dict[str, int] = {url_key: item_id for item_id, url_key in returned}
+    returned = statements.added(conn, _items, rows, ("id", "url_key"))
+    ids: dict[str, int] = {row.url_key: row.id for row in returned}
     if len(ids) < len(new):
         raise errors.ConflictError(f"{len(new) - len(ids)} items were stored by another poll at the same moment")
     statements.add(conn, _sightings, [_sighting(one, ids[item.url_key], item) for one, item in new])
@@ -299,11 +298,6 @@ def _insert_part(conn: Connection, new: Sequence[_New]) -> Mapping[str, int]:
         statements.add(conn, tables.enclosures, attached)
     changes.tell_when(conn, "new", [(ids[item.url_key], one.at) for one, item in new])
     return ids
-
-
-@lru_cache
-def _inserting(dialect: str, keys: tuple[str, ...]) -> ReturningInsert[Any]:
-    return statements.insert_statement(dialect, _items, keys, anew=True).returning(_items.c.id, _items.c.url_key)
 
 
 def _item_row(brought: Brought, one: model.NewItem) -> dict[str, Any]:
