@@ -314,11 +314,6 @@ def test_a_new_title_of_the_feed_is_read_though_no_entry_is_new() -> None:
             "<description>&lt;img src=&quot;https://x.example/i.gif?r=2&quot;&gt;word</description>",
         ),
         ("<description>Points: 3 # Comments: 4</description>", "<description>Points: 5 # Comments: 6</description>"),
-        ("<description>Words. (12 comments)</description>", "<description>Words. (1,234 comments)</description>"),
-        ("<description>&lt;p&gt;Views: 1&lt;/p&gt;</description>", "<description>&lt;p&gt;Views: 22&lt;/p&gt;</description>"),
-        ("<description><![CDATA[Words, 9k reads]]></description>", "<description><![CDATA[Words, 10k reads]]></description>"),
-        ("<description>Posted 59 minutes ago</description>", "<description>Posted 1 hour ago</description>"),
-        ("<description>Words. Updated: 10:35</description>", "<description>Words. Updated: 11:07</description>"),
     ],
 )  # fmt: skip
 def test_counters_and_stamps_make_no_entry_new(before: str, after: str) -> None:
@@ -340,14 +335,6 @@ def test_counters_and_stamps_make_no_entry_new(before: str, after: str) -> None:
             "<description>&lt;img src=&quot;i.gif?r=1&quot;&gt;other</description>",
         ),
         ("<description>It has 3 points.</description>", "<description>It has 4 points.</description>"),
-        (
-            "<description>The 12 comments were read</description>",
-            "<description>The 13 comments were read</description>",
-        ),
-        (
-            "<description>Updated: minister has gone</description>",
-            "<description>Updated: minister is back</description>",
-        ),
     ],
 )
 def test_everything_else_makes_it_new(before: str, after: str) -> None:

@@ -20,7 +20,7 @@ FIELDS = ("title", "summary", "content")
 # around it, which is ten times as fast as one pattern for all.
 _NUMBER = re.compile(r"\d[\d.,:\u00a0\u202f]*(?: ?[kKmM]\b)?")
 _NEXT = re.compile(r" ([^\W\d_]{2,12})\b( ago\b)?")
-COUNTED = frozenset(
+_COUNTED = frozenset(
     "comment comments view views read reads like likes reply replies reaction reactions watching kommentar kommentare aufrufe "
     "commentaire commentaires vues comentario comentarios vistas".split()
 )
@@ -31,7 +31,7 @@ _SPANS = frozenset(
     "minuto minutos hora horas día días".split()
 )
 _SINCE = re.compile(r"\b(?:vor|il y a|hace) $", re.IGNORECASE)
-_NAMED = re.compile(rf"\b(?:{'|'.join(COUNTED)}|points|votes|shares|score) ?[:(] ?$", re.IGNORECASE)
+_NAMED = re.compile(rf"\b(?:{'|'.join(_COUNTED)}|points|votes|shares|score) ?[:(] ?$", re.IGNORECASE)
 # They stand at the head or the foot of a text.
 _REACH = 500
 _STAMPS = ("pdated", "odified", "efreshed", "enerated")
@@ -83,7 +83,7 @@ def _unless_counter(number: re.Match[str]) -> str:
 
 def _counts(before: str, after: re.Match[str]) -> bool:
     unit = after[1].lower()
-    if unit in COUNTED or after[2]:
+    if unit in _COUNTED or after[2]:
         return True
     return bool((unit in _TIMES and _READ.search(before)) or (unit in _SPANS and _SINCE.search(before)))
 

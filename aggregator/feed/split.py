@@ -3,13 +3,12 @@ known (`glance` makes the same of a document that is mostly known). Pure. Refuse
 is missing: that goes whole to feedparser.
 
 Two hashes, for two questions. `exact` is of the bytes. `loose` is of what matters in them: it leaves out what is counted or stamped anew
-at every request, by the rules below, each with its source. All of them leave out only what `entry_hash` and `url_key` leave out too, but
-for counters in the midst of long texts.
+at every request, by the rules below, each with its source. All of them leave out only what `entry_hash` and `url_key` leave out too.
 """
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -18,7 +17,7 @@ from xml.parsers import expat
 
 import xxhash
 
-from aggregator.feed import document, edits, tracking
+from aggregator.feed import document, tracking
 
 _XML = "http://www.w3.org/XML/1998/namespace"
 _INHERITED = (f"{_XML} base", f"{_XML} lang", "base", "lang")
@@ -54,7 +53,7 @@ _COUNTERS = {
     # Lists of torrents (nyaa.si/xmlns/nyaa).
     "https://nyaa.si/xmlns/nyaa": ("seeders", "leechers", "downloads", "comments"),
 }
-_COUNTERS_BY_NAME = frozenset(f"{space} {name}" for space, names in _COUNTERS.items() for name in names)
+_COUNTED = frozenset(f"{space} {name}" for space, names in _COUNTERS.items() for name in names)
 # Dates, whatever their namespace: an edit never moves an item's date. Some publishers stamp every entry with the time of the request.
 _STAMPS = frozenset("pubdate published issued created updated modified lastbuilddate date".split())
 _GUIDS = frozenset({"guid", "id"})
@@ -81,18 +80,6 @@ _LONGEST_ASSET = 500
 _MOST_QUERIES = 500
 # hnrss.org, and its many copies, write the points and comments of Hacker News into the description.
 _HACKER_NEWS = re.compile(rb"(Points|# Comments): \d+")
-# What `edits.steady` leaves out, where a text or a paragraph ends with it: `12 comments`, `5 minutes ago`; `Views: 1,234`, `Updated: 10:35`.
-# Each begins with a mark that is quickly found; what stands before it is looked at afterwards.
-_ENDS = rb"(?=[\s)\]]{0,9}(?:<|&lt;|\]\]>))"
-_COUNT = re.compile(rb"\d[kKmM]? ([a-zA-Z]{2,12})( ago)?" + _ENDS)
-_TOLD = re.compile(rb"[:(] ?\d[\d.,:/ -]{0,30}(?:[ap]m|UTC|GMT)?" + _ENDS)
-_COUNTED = frozenset(word.encode() for word in edits.COUNTED)
-_TELLS = re.compile(
-    rb"\b(?:%s|points|votes|shares|score|(?:updated|modified|refreshed|generated)(?: on| at)?) ?\Z"
-    % b"|".join(sorted(_COUNTED)),
-    re.IGNORECASE,
-)
-_FIGURES, _LONGEST_FIGURE, _LONGEST_TELLING = b"0123456789.,", 16, 20
 # An element's name as it stands in its tags.
 _WRITTEN = re.compile(rb"[^\s/>]+")
 _SPACES = re.compile(rb"xmlns(?::([\w.-]+))?\s*=\s*[\"']([^\"']*)[\"']")
@@ -146,23 +133,9 @@ class Outline:
 
 
 def lasting(data: bytes) -> bytes:
-    """`data` without what is made anew for every request: tracking parameters, the queries of pictures, points, counters and stamps in
-    words."""
+    """`data` without what is made anew for every request: tracking parameters, the queries of pictures, points."""
     matters = _QUERY.sub(_lasting, data) if data.count(b"?") <= _MOST_QUERIES else data
-    matters = _cut(matters, sorted(_counters(matters)), 0)
     return _HACKER_NEWS.sub(rb"\1", matters) if b"Points: " in matters else matters
-
-
-def _counters(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where a counter or a stamp stands in words."""
-    for found in _COUNT.finditer(data):
-        if found[2] or found[1].lower() in _COUNTED:
-            at = found.start()
-            before = data[max(0, at - _LONGEST_FIGURE) : at]
-            yield at - len(before) + len(before.rstrip(_FIGURES)), found.end()
-    for found in _TOLD.finditer(data):
-        if _TELLS.search(data, max(0, found.start() - _LONGEST_TELLING), found.start()):
-            yield found.span()
 
 
 def fingerprint(data: bytes, salt: bytes = b"") -> bytes:
@@ -410,7 +383,7 @@ class Pass:
         kind = _Kind.OTHER
         if local in _ENTRIES:
             kind = _Kind.ENTRY
-        elif name in _COUNTERS_BY_NAME:
+        elif name in _COUNTED:
             kind = _Kind.COUNTER
         elif local in _STAMPS:
             kind = _Kind.STAMP
