@@ -78,4 +78,6 @@ def consistent(store: db.Store) -> None:
         shown = {row.id: row.item_id for row in conn.execute(select(tables.clusters))}
     members = clusters(store)
     assert {cluster for cluster in members if cluster is not None} == set(shown)
+    with store.read() as conn:
+        assert [row for row in conn.execute(select(tables.matches)) if row.item_id == row.other_id] == []
     assert all(members.count(cluster) > 1 and members[item_id - 1] == cluster for cluster, item_id in shown.items())

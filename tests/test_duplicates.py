@@ -84,6 +84,20 @@ def test_a_text_that_joins_two_clusters_makes_them_one(store: db.Store) -> None:
     consistent(store)
 
 
+def test_one_between_an_article_and_an_excerpt_is_the_same_as_both_though_all_come_at_once(store: db.Store) -> None:
+    words = prose(7, 252).split()
+    texts = [" ".join(words), " ".join(words[:120]), " ".join(words[:180])]
+    items = claim(store, ["One", "Two", "Three"])
+
+    visits_made = [make.visit(item, draft(text, item.title)) for item, text in zip(items, texts, strict=True)]
+    store.commit(lambda conn: visits.settle_all(conn, visits_made), tries=5)
+
+    assert groups(store) == {frozenset({1, 2, 3})}
+    assert pairs(store, "near") == {(3, 1), (3, 2)}
+    assert pairs(store, "contains") == {(1, 2)}
+    consistent(store)
+
+
 def _at_the_border(seed: int) -> list[str]:
     """An article, a copy that is found through it, and a text that is the same as the copy, but not as the article."""
     words = prose(seed, 300).split()

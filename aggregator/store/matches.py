@@ -386,14 +386,18 @@ def _relate(conn: Connection, this: _Round, members: Mapping[int, tuple[int, pla
     copies: dict[int, list[int]] = {}
     for item_id, (cluster, _) in members.items():
         copies.setdefault(cluster, []).append(item_id)
+    # Those that are the same first: one may have been found to be a part before a third showed that it is not.
     for placed in this.placed:
-        at = this.arrivals[placed.item_id].at
         for link in placed.joins:
-            _add(rows, _same(placed.item_id, link, at))
+            _add(rows, _same(placed.item_id, link, this.arrivals[placed.item_id].at))
+    for placed in this.placed:
+        at, own = this.arrivals[placed.item_id].at, this.cluster(placed.item_id)
         for link in placed.parts:
             _add(rows, _part(placed.item_id, link, at))
             # Who copied what a page holds is on that page as well.
             number = this.cluster(link.other_id)
+            if number == own:
+                continue
             others = [key for key in copies.get(number or 0, ()) if key not in placed.compared]
             for other_id in others[:_MOST_LINKED]:
                 mate = Link(other_id=other_id, verdict=link.verdict, method="cluster")
