@@ -326,6 +326,8 @@ def test_an_entry_under_a_new_guid_at_another_address_is_known_by_its_date_and_w
         ("https://news.example/a/ministers-meet-in-paris?key=1f", "https://news.example/a/ministers-meet-in-paris?key=2e", True),
         ("https://news.example/a/123456.html?key=1f", "https://news.example/a/123456.html?key=2e", True),
         ("https://news.example/article.php?id=5", "https://news.example/article.php?id=6", False),
+        ("https://news.example/press-release-details.aspx?id=5", "https://news.example/press-release-details.aspx?id=6", False),
+        ("https://news.example/show_meeting_agenda?of=parks", "https://news.example/show_meeting_agenda?of=roads", False),
         ("https://news.example/a/ministers-meet-in-paris?key=1f", "https://other.example/a/ministers-meet-in-paris?key=2e", False),
         ("https://news.example/a/ministers-meet-in-paris?key=1f", "https://news.example/a/ministers-meet-in-rome?key=1f", False),
     ],
@@ -339,6 +341,20 @@ def test_an_address_whose_query_is_made_anew_for_every_request_makes_no_item_ane
     decision = _decide([again], [], moved=[_known(entry)])
 
     assert (len(decision.seen), len(decision.new)) == ((1, 0) if same else (0, 1))
+
+
+def test_what_stands_at_the_same_path_of_another_host_is_another_article_where_its_summary_says_so() -> None:
+    title = "Weather warning"
+    kent = make.entry(1, title=title, summary=f"{LONG} In Kent it will rain.", url="https://kent.example/warning")
+    moved = dataclasses.replace(
+        kent, guid="new", url="https://www.kent-news.example/warning", summary=f"{LONG} In Kent it will rain!"
+    )
+    essex = dataclasses.replace(
+        kent, guid="new", url="https://essex.example/warning", summary="Nobody knows what the day will bring to us."
+    )
+
+    assert len(_decide([moved], [], moved=[_known(kent)]).seen) == 1
+    assert len(_decide([essex], [], moved=[_known(kent)]).new) == 1
 
 
 def test_an_item_that_is_in_the_document_was_not_moved() -> None:

@@ -40,11 +40,31 @@ _STAMPED = re.compile(
 )
 
 
+# A year ago is history, and a number behind `updated` is a stamp only where it is a time or a date, or one of its parts.
+_HISTORY = ("year", "decade", "centur", "million", "billion")
+_MOMENT = re.compile(
+    r"\d| at\b|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)|\b(?:am|pm|uhr|gmt|utc)\b", re.IGNORECASE
+)
+# What a headline says of a counter: it stands apart, in brackets or behind a mark.
+_APART = re.compile(r"(?:\A|[^\w\s])\s*\Z")
+
+
 def steady(text: str) -> str:
     """`text` without counters (`12 comments`) and stamps (`updated 10:35`, `5 minutes ago`)."""
     if len(text) <= 2 * _REACH:
         return _NUMBER.sub(_unless_counter, text)
     return steady(text[:_REACH]) + text[_REACH:-_REACH] + steady(text[-_REACH:])
+
+
+def steady_title(title: str) -> str:
+    """The same of a headline, in which counters and stamps stand apart: `Government gets 5,000 comments` is news."""
+    return _NUMBER.sub(lambda number: "#" if _stands_apart(number) else number[0], title)
+
+
+def _stands_apart(number: re.Match[str]) -> bool:
+    before = number.string[: number.start()]
+    told = _NAMED.search(before) or _STAMPED.search(before)
+    return _unless_counter(number) == "#" and bool(_APART.search(before[: told.start()] if told else before))
 
 
 def squeezed(text: str) -> str:
@@ -78,20 +98,23 @@ def _unless_counter(number: re.Match[str]) -> str:
     text, start = number.string, number.start()
     before = text[max(0, start - 50) : start]
     after = _NEXT.match(text, number.end())
-    return "#" if (after and _counts(before, after)) or _told(before) else number[0]
+    return "#" if (after and _counts(before, after)) or _told(before, number[0], after) else number[0]
 
 
 def _counts(before: str, after: re.Match[str]) -> bool:
     unit = after[1].lower()
-    if unit in _COUNTED or after[2]:
+    if unit in _COUNTED or (after[2] and not unit.startswith(_HISTORY)):
         return True
     return bool((unit in _TIMES and _READ.search(before)) or (unit in _SPANS and _SINCE.search(before)))
 
 
-def _told(before: str) -> bool:
-    if before.endswith((": ", "(", ":")):
-        return bool(_NAMED.search(before) or _STAMPED.search(before))
-    return any(stamp in before for stamp in _STAMPS) and _STAMPED.search(before) is not None
+def _told(before: str, number: str, after: re.Match[str] | None) -> bool:
+    if before.endswith((": ", "(", ":")) and _NAMED.search(before):
+        return True
+    stamped = _STAMPED.search(before) if any(stamp in before for stamp in _STAMPS) else None
+    return stamped is not None and (
+        ":" in number or any(_MOMENT.search(said) for said in (stamped[0], after[1] if after else ""))
+    )
 
 
 def changed(item: model.KnownItem, entry: model.Entry) -> tuple[str, ...]:
@@ -99,14 +122,15 @@ def changed(item: model.KnownItem, entry: model.Entry) -> tuple[str, ...]:
     found = []
     for name in FIELDS:
         old, new = getattr(item, name), getattr(entry, name)
-        if old != new and steady(_words(name, old)) != steady(_words(name, new)):
+        without = steady_title if name == "title" else steady
+        if old != new and without(_words(name, old)) != without(_words(name, new)):
             found.append(name)
     return tuple(found)
 
 
 def version(title: str, summary: str, content: str) -> str:
     """32 hex characters that two versions have in common if their words are the same."""
-    words = (steady(title), steady(summary), steady(markup.text(content)))
+    words = (steady_title(title), steady(summary), steady(markup.text(content)))
     return hashlib.sha256("\x00".join(words).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -95,7 +95,7 @@ def clean(published: Published) -> model.Entry:
         url=url,
         title=title,
         entry_hash=identity.digest(
-            edits.steady(title),
+            edits.steady_title(title),
             identity.url_key(url or ""),
             edits.steady(summary),
             # Without what is between them, they are equal however they are marked up.

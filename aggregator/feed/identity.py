@@ -25,8 +25,8 @@ _BAD_GUIDS = 0.05
 _SAME_HOST = ("www.", "m.", "mobile.", "amp.")
 # NewsBlur's limits for an entry under a new guid: titles alike by 0.75, bodies by 0.98, at most three in a document.
 _TITLES_ALIKE, _BODIES_ALIKE, _REPAIRS = 0.75, 0.98, 3
-# A last step that names one article: three words, or a number of five figures.
-_NAMES_ONE = re.compile(r"[^\W\d_]+(?:[-_][^\W_]+){2}|\d{5}")
+# A last step that names one article: four words, or a number of five figures.
+_NAMES_ONE = re.compile(r"[^\W_]+(?:-[^\W_]+){3}(?:\.html?)?|\d{5,}(?:\.html?)?")
 # Fewer words in a title, or characters in a text, may be alike by chance ("Morning briefing").
 _WORDY, _TELLING = 5, 40
 # What servers show for a folder: Apache's DirectoryIndex, IIS's default documents.
@@ -425,23 +425,23 @@ def _without_left(
 
 
 def _same_article(item: model.KnownItem, one: Keyed) -> bool:
-    """One title, and either all its words are the same, or the address but for the host, or the address but for a query that may be made
-    anew for every request."""
+    """One title, and either all its words are the same, or the address but for the host, unless the summaries are of different articles.
+    Where all its words are the same, however few, the address may have another query as well: some are made anew for every request."""
     entry = one.entry
     if not entry.title or item.title.casefold() != entry.title.casefold():
         return False
-    words = max(entry.summary, entry.content, key=len)
-    if len(words) >= _TELLING and (item.summary, item.content) == (entry.summary, entry.content):
+    same = (item.summary, item.content) == (entry.summary, entry.content)
+    if same and len(max(entry.summary, entry.content, key=len)) >= _TELLING:
         return True
     host, _, path = one.url_key.partition("/")
     there, _, its = item.url_key.partition("/")
-    named = path.partition("?")[0]
-    return bool(path) and (
-        path == its
-        or (
-            host == there and named == its.partition("?")[0] and _NAMES_ONE.search(named.rpartition("/")[2]) is not None
-        )
-    )
+    if path and path == its:
+        told = min(len(item.summary), len(entry.summary)) >= _TELLING
+        return not told or _alike(item.summary, entry.summary) >= _TITLES_ALIKE
+    at, named = entry.published_at, path.partition("?")[0]
+    timed = at is not None and (at.hour, at.minute, at.second) != (0, 0, 0)
+    last = named.rpartition("/")[2]
+    return same and timed and (host, named) == (there, its.partition("?")[0]) and bool(_NAMES_ONE.fullmatch(last))
 
 
 def _corrected(item: model.KnownItem, entry: model.Entry) -> bool:
