@@ -291,6 +291,7 @@ def test_of_a_mere_day_the_date_proves_nothing() -> None:
     assert len(_decide([new], [_known(old)]).new) == 1
 
 
+PAGE = "https://news.example/ticket/1"
 LONG = "A summary that is long enough to tell one article from any other."
 
 
@@ -341,6 +342,15 @@ def test_an_address_whose_query_is_made_anew_for_every_request_makes_no_item_ane
     decision = _decide([again], [], moved=[_known(entry)])
 
     assert (len(decision.seen), len(decision.new)) == ((1, 0) if same else (0, 1))
+
+
+def test_comments_on_one_article_are_items_of_their_own_whatever_their_titles() -> None:
+    one, two, three = (make.entry(n, title="", guid=f"{PAGE}#{n}", url=f"{PAGE}#{n}") for n in (1, 2, 3))
+
+    first = _decide([one, two], [])
+    (later,) = identity.keyed([three], 1, [place.face for place in first.places])
+
+    assert (len(first.new), later.by) == (2, "guid")
 
 
 def test_what_stands_at_the_same_path_of_another_host_is_another_article_where_its_summary_says_so() -> None:

@@ -144,3 +144,15 @@ def test_no_bytes_bring_anything_but_a_feed_or_a_parse_error(body: bytes, conten
     else:
         words = "".join(f"{one.title}{one.summary}{one.content}{one.guid}{one.url}" for one in feed.entries)
         assert not set("\0\ud800\uffff") & set(words)
+
+
+def test_an_entry_on_which_feedparser_stumbles_costs_only_itself() -> None:
+    space = "xmlns:gml='http://www.opengis.net/gml'"
+    items = [f"<item><guid>{n}</guid><title>Title {n}</title>{{}}</item>" for n in range(1, 4)]
+    inside = "".join(item.format("<gml:pos>45 -71</gml:pos>" if n == 1 else "") for n, item in enumerate(items))
+
+    feed = feeds.read(f"<rss version='2.0' {space}><channel><title>F</title>{inside}</channel></rss>")
+
+    assert [(entry.position, entry.title) for entry in feed.entries] == [(1, "Title 1"), (3, "Title 3")]
+    assert feed.damage == "1 of its entries cannot be read: feedparser cannot read it: KeyError"
+    assert (feed.title, feed.size, len(feed.marks)) == ("F", 2, 3)

@@ -187,8 +187,8 @@ class Keyed:
 def keyed(entries: Sequence[model.Entry], source_id: int, beside: Iterable[model.Face] = ()) -> tuple[Keyed, ...]:
     """Every entry with its keys, judged from the document as a whole: from these entries and from those `beside` them.
 
-    A URL that several differently titled entries share, or that is a site's front page, does not name an article: there the
-    guid does. An entry with neither is known by its title and date within its source.
+    A URL that several entries share under other titles, or with guids and other fragments, or that is a site's front page, does not
+    name an article: there the guid does. An entry with neither is known by its title and date within its source.
     """
     keys = [url_key(entry.url) if entry.url else "" for entry in entries]
     own = [_face(entry, key) for entry, key in zip(entries, keys, strict=True)]
@@ -216,7 +216,10 @@ def keyed(entries: Sequence[model.Entry], source_id: int, beside: Iterable[model
 
 
 def _face(entry: model.Entry, key: str) -> model.Face:
-    words = (entry.title.casefold(),) if key else (entry.title, entry.published_raw or "")
+    words = [entry.title.casefold()] if key else [entry.title, entry.published_raw or ""]
+    # A comment on what is at the address, say: all of them may have one title.
+    if key and entry.guid and (fragment := (entry.url or "").partition("#")[2]):
+        words.append(fragment)
     return model.Face(_bits(entry.guid or ""), _bits(key), _bits("\x00".join(words)))
 
 

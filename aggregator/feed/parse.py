@@ -105,19 +105,54 @@ def begin(
 
 
 def finish(rest: Remainder, *, url: str, now: datetime) -> model.ParsedFeed | None:
-    """The feed of which only `rest` had to be parsed; None where feedparser sees other entries in it than expat does."""
-    found = lean.read_clean(rest.data)
-    entries = _dicts(found, "entries")
-    if not _string(found, "version") or len(entries) != len(rest.positions) or rest.root.lower() not in _FEED_ROOTS:
+    """The feed of which only `rest` had to be parsed; None where feedparser sees other entries in it than expat does. Raises ParseError."""
+    try:
+        feed = _read(rest.data, rest.root, rest.positions, url, now)
+    except errors.ParseError as exc:
+        feed = _one_by_one(rest, url, now, exc)
+    if feed is None:
         return None
     return replace(
-        _feed(found, entries, rest.positions, rest.data, url, now),
+        feed,
         left=rest.feed.left,
         beyond=rest.feed.beyond,
         marks=rest.feed.marks,
         known=rest.feed.known,
         head_hash=rest.feed.head_hash,
     )
+
+
+def _read(data: bytes, root: str, positions: Sequence[int], url: str, now: datetime) -> model.ParsedFeed | None:
+    found = lean.read_clean(data)
+    entries = _dicts(found, "entries")
+    if not _string(found, "version") or len(entries) != len(positions) or root.lower() not in _FEED_ROOTS:
+        return None
+    return _feed(found, entries, positions, data, url, now)
+
+
+def _one_by_one(rest: Remainder, url: str, now: datetime, failure: errors.ParseError) -> model.ParsedFeed | None:
+    """The same where feedparser stumbles on one of the entries: the others. Raises `failure` where it reads none of them, and none is known."""
+    outline = split.outline(rest.data.decode("utf-8", "surrogatepass"), len(rest.positions))
+    if outline is None or not outline.parts or len(outline.parts) != len(rest.positions):
+        raise failure
+    data, parts = outline.data, outline.parts
+    head, tail = data[: parts[0].start], data[parts[-1].end :]
+    read: list[model.ParsedFeed] = []
+    for position, part in zip(rest.positions, parts, strict=True):
+        try:
+            feed = _read(b"".join((head, data[part.start : part.end], tail)), rest.root, [position], url, now)
+        except errors.ParseError:
+            continue
+        if feed is None:
+            return None
+        read.append(feed)
+    if not read and not rest.feed.known:
+        raise failure
+    first = read[0] if read else _read(head + tail, rest.root, [], url, now)
+    if first is None:
+        return None
+    said = f"{len(parts) - len(read)} of its entries cannot be read: {failure}"
+    return replace(first, entries=tuple(one for feed in read for one in feed.entries), damage=said)
 
 
 def _glance(body: bytes, headers: Mapping[str, str], shown: model.Shown | None, most: int) -> split.Outline | None:
