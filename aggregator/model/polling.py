@@ -29,8 +29,8 @@ class Mark(NamedTuple):
 
 
 class Face(NamedTuple):
-    """What tells the entries of a document apart, as 32 bits each, 0 for nothing: guid, URL key, title (with the date, without URL; with guid, and the
-    fragment of its address)."""
+    """What tells the entries of a document apart, as 32 bits each, 0 for nothing: guid, URL key, title (without URL with the date, with guid
+    with the fragment of the URL)."""
 
     guid: int
     key: int
