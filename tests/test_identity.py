@@ -249,6 +249,16 @@ def test_what_stands_at_the_same_path_of_another_host_is_another_article_where_i
     assert len(_decide([essex], [], moved=[_known(kent)]).new) == 1
 
 
+def test_of_a_mere_day_a_short_title_and_the_same_words_prove_nothing() -> None:
+    day = make.NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    old = make.entry(1, title="Notice", summary=LONG, url="https://news.example/n/101", published_at=day)
+    other = dataclasses.replace(old, guid="new", url="https://news.example/n/102")
+    longer = dataclasses.replace(other, title="Notice of what was decided today")
+
+    assert len(_decide([other], [], moved=[_known(old)]).new) == 1
+    assert len(_decide([longer], [], moved=[_known(dataclasses.replace(old, title=longer.title))]).seen) == 1
+
+
 def test_an_item_that_is_in_the_document_was_not_moved() -> None:
     old = _known(make.entry(1, summary=LONG))
     again = make.entry(1, summary=LONG)

@@ -434,15 +434,18 @@ def _same_article(item: model.KnownItem, one: Keyed) -> bool:
     if not entry.title or item.title.casefold() != entry.title.casefold():
         return False
     same = (item.summary, item.content) == (entry.summary, entry.content)
-    if same and len(max(entry.summary, entry.content, key=len)) >= _TELLING:
+    at = entry.published_at
+    timed = at is not None and (at.hour, at.minute, at.second) != (0, 0, 0)
+    # `Notice` of the same day, with the same words on where to read on, may be another one.
+    telling = timed or len(entry.title.split()) >= _WORDY
+    if same and telling and len(max(entry.summary, entry.content, key=len)) >= _TELLING:
         return True
     host, _, path = one.url_key.partition("/")
     there, _, its = item.url_key.partition("/")
     if path and path == its:
         told = min(len(item.summary), len(entry.summary)) >= _TELLING
         return not told or _alike(item.summary, entry.summary) >= _TITLES_ALIKE
-    at, named = entry.published_at, path.partition("?")[0]
-    timed = at is not None and (at.hour, at.minute, at.second) != (0, 0, 0)
+    named = path.partition("?")[0]
     last = named.rpartition("/")[2]
     return same and timed and (host, named) == (there, its.partition("?")[0]) and bool(_NAMES_ONE.fullmatch(last))
 
