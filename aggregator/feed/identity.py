@@ -9,13 +9,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import SequenceMatcher
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import ada_url
 
-from aggregator import markup, model
-from aggregator.feed import edits, tracking
+from aggregator import model
+from aggregator.feed import edits, likeness, tracking
 
 # Beyond this a key is hashed: Postgres indexes at most 2,704 bytes.
 _LONGEST_KEY = 1000
@@ -23,12 +22,6 @@ _LONGEST_KEY = 1000
 _BAD_GUIDS = 0.05
 # The same article on another host: mobile pages, AMP.
 _SAME_HOST = ("www.", "m.", "mobile.", "amp.")
-# NewsBlur's limits for an entry under a new guid: titles alike by 0.75, bodies by 0.98, at most three in a document.
-_TITLES_ALIKE, _BODIES_ALIKE, _REPAIRS = 0.75, 0.98, 3
-# A last step that names one article: four words, or a number of five figures.
-_NAMES_ONE = re.compile(r"[^\W_]+(?:-[^\W_]+){3}(?:\.html?)?|\d{5,}(?:\.html?)?")
-# Fewer words in a title, or characters in a text, may be alike by chance ("Morning briefing").
-_WORDY, _TELLING = 5, 40
 # What servers show for a folder: Apache's DirectoryIndex, IIS's default documents.
 _INDEX = frozenset(
     f"{name}.{ending}" for name in ("index", "default") for ending in "html htm shtml php asp aspx jsp cfm".split()
@@ -46,7 +39,6 @@ _AMP_CACHE = re.compile(
 _SESSION = re.compile(
     r";(?:jsessionid|phpsessid|sid)=[^/;]*|(?:^|/)\((?:[A-Z]\([0-9a-z]{20,}\))+\)(?=/|$)", re.IGNORECASE
 )
-_FIGURES = re.compile(r"\d+")
 _AMPERSAND = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
 _ESCAPED_ROUTE = "_escaped_fragment_"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
@@ -295,14 +287,6 @@ def titles_by_date(entries: Iterable[Keyed]) -> Mapping[datetime, Sequence[str]]
     return found
 
 
-def same_title(one: str, other: str) -> bool:
-    """Whether one title may be an edit of the other; another number is another part, episode or day."""
-    if _FIGURES.findall(one) != _FIGURES.findall(other):
-        return False
-    match = SequenceMatcher(None, one.casefold(), other.casefold())
-    return match.quick_ratio() >= _TITLES_ALIKE and match.ratio() >= _TITLES_ALIKE
-
-
 def decide(
     source: model.Source,
     entries: Sequence[Keyed],
@@ -357,9 +341,9 @@ def _match(one: Keyed, known: Known) -> _Match | None:
     item, there = known.by_guid.get(one.guid) if one.guid else None, known.by_key.get(one.url_key)
     if item is not None and (item.url_key == one.url_key or (there is not None and there.id == item.id)):
         return item, model.MatchedBy.BOTH
-    if item is not None and not _given_away(item, one.entry):
+    if item is not None and not likeness.given_away(item, one.entry):
         return item, model.MatchedBy.GUID
-    if there is not None and not (_passed(there, one.url_key) and _given_away(there, one.entry)):
+    if there is not None and not (_passed(there, one.url_key) and likeness.given_away(there, one.entry)):
         return there, one.by
     item = known.by_key.get(one.also) if one.also else None
     if item is not None and item.title.casefold() == one.entry.title.casefold():
@@ -370,23 +354,6 @@ def _match(one: Keyed, known: Known) -> _Match | None:
 def _passed(item: model.KnownItem, key: str) -> bool:
     """Whether an item was at this address between its first one and the present: that may have been a mistake, and be another's."""
     return all(nearness(key, item.url_key, item.url))
-
-
-def _given_away(item: model.KnownItem, entry: model.Entry) -> bool:
-    """Whether a guid that comes back with another address, or an address that its item has left, was given to another article: one of
-    another title, unless that is much the same, and of another date, unless that is a mere day."""
-    if item.title.casefold() == entry.title.casefold():
-        return False
-    at = entry.published_at
-    if at is not None and at == item.published_at and (at.hour, at.minute, at.second) != (0, 0, 0):
-        return False
-    return len(item.title.split()) < _WORDY or _alike(item.title.casefold(), entry.title.casefold()) < _TITLES_ALIKE
-
-
-def _alike(one: str, other: str) -> float:
-    """The share of their words that two texts have in common."""
-    total = len(one.split()) + len(other.split())
-    return 1 - sum(markup.changed_words(one, other)) / total if total else 0.0
 
 
 def _with_moved(
@@ -403,9 +370,9 @@ def _with_moved(
         if found[index] is not None or one.entry.published_at is None:
             continue
         free = [item for item in moved if item.published_at == one.entry.published_at and item.id not in taken]
-        same = [item for item in free if _same_article(item, one)]
-        if not same and repaired < _REPAIRS:
-            same = [item for item in free if _corrected(item, one.entry)]
+        same = [item for item in free if likeness.same_article(item, one.entry, one.url_key)]
+        if not same and repaired < likeness.REPAIRS:
+            same = [item for item in free if likeness.corrected(item, one.entry)]
             repaired += len(same) == 1
         if len(same) == 1:
             taken.add(same[0].id)
@@ -422,38 +389,9 @@ def _without_left(
 
     def left(one: Keyed, match: _Match) -> bool:
         item, by = match
-        return by not in _BY_GUID and one.guid is not None and item.id in shown and _given_away(item, one.entry)
+        return by not in _BY_GUID and one.guid is not None and item.id in shown and likeness.given_away(item, one.entry)
 
     return [None if match and left(one, match) else match for one, match in zip(entries, matches, strict=True)]
-
-
-def _same_article(item: model.KnownItem, one: Keyed) -> bool:
-    """One title, and either all its words are the same, or the address but for the host, unless the summaries are of different articles.
-    Where all its words are the same, however few, the address may have another query as well: some are made anew for every request."""
-    entry = one.entry
-    if not entry.title or item.title.casefold() != entry.title.casefold():
-        return False
-    same = (item.summary, item.content) == (entry.summary, entry.content)
-    at = entry.published_at
-    timed = at is not None and (at.hour, at.minute, at.second) != (0, 0, 0)
-    # `Notice` of the same day, with the same words on where to read on, may be another one.
-    telling = timed or len(entry.title.split()) >= _WORDY
-    if same and telling and len(max(entry.summary, entry.content, key=len)) >= _TELLING:
-        return True
-    host, _, path = one.url_key.partition("/")
-    there, _, its = item.url_key.partition("/")
-    if path and path == its:
-        told = min(len(item.summary), len(entry.summary)) >= _TELLING
-        return not told or _alike(item.summary, entry.summary) >= _TITLES_ALIKE
-    named = path.partition("?")[0]
-    last = named.rpartition("/")[2]
-    return same and timed and (host, named) == (there, its.partition("?")[0]) and bool(_NAMES_ONE.fullmatch(last))
-
-
-def _corrected(item: model.KnownItem, entry: model.Entry) -> bool:
-    """A title that was edited, and its address with it."""
-    told = entry.summary if len(entry.summary) >= _TELLING else ""
-    return bool(told) and _alike(item.summary, told) >= _BODIES_ALIKE and same_title(item.title, entry.title)
 
 
 def _further(

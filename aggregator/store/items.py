@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator import errors, model
-from aggregator.feed import identity
+from aggregator.feed import identity, likeness
 from aggregator.store import addresses, changes, moments, revisions, shown, statements, tables
 
 _items, _sightings = tables.items, tables.sightings
@@ -197,7 +197,7 @@ def _moved(conn: Connection, source_id: int, entries: Sequence[identity.Keyed]) 
     if not titles:
         return ()
     rows = conn.execute(_OF_DATES, {"mine": source_id, "dates": list(titles)}).all()
-    ids = [row.id for row in rows if any(identity.same_title(row.title, title) for title in titles[row.published_at])]
+    ids = [row.id for row in rows if any(likeness.same_title(row.title, title) for title in titles[row.published_at])]
     if not ids:
         return ()
     return [_known_item(row) for row in conn.execute(_KNOWN_BY_ID, {"mine": source_id, "ids": ids}).all()]
