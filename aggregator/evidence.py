@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -63,17 +63,12 @@ def reread(
         reextract.check(store, choice)
     begun, done, busy, reached = _reread(settings, choice, everything=everything)
     counts = _counts(done) | {"busy": busy or 0}
+    engine = begun[0].engine if begun else None
     if as_json:
-        told = {
-            "extractor": begun[0].engine if begun else None,
-            "finished": busy is not None,
-            "after": reached,
-            **counts,
-        }
+        told = {"extractor": engine, "finished": busy is not None, "after": reached, **counts}
         terminal.as_json(told | {"items": [asdict(one) for one in done if one.revised or one.error]})
     else:
-        said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "revised")
-        out.print(f"{len(done):,} pages read by {begun[0].engine if begun else 'nobody'}: {said}", highlight=False)
+        _print_counts(counts, len(done), engine)
     if busy is None:
         if everything:
             err.print(f"stopped; it goes on with --all --after {reached}", highlight=False)
@@ -102,6 +97,11 @@ def _reread(
 
         busy = daemon.reread(settings, choice, on_begun, on_reread, reached.append, everything=everything)
     return begun, done, busy, reached[-1]
+
+
+def _print_counts(counts: Mapping[str, int], read: int, engine: str | None) -> None:
+    said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "revised")
+    out.print(f"{read:,} pages read by {engine or 'nobody'}: {said}", highlight=False)
 
 
 def _counts(done: list[reextract.Reread]) -> dict[str, int]:

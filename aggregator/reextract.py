@@ -75,12 +75,12 @@ class Reextractor:
         choice = replace(choice, but=None if everything else engine)
         total = await asyncio.to_thread(self._count, choice)
         self._begun(Begun(engine=engine, total=total))
-        busy = after = 0
+        busy = 0
         try:
-            while (claimed := await asyncio.to_thread(self._claim, choice, after)).last is not None:
+            while (claimed := await asyncio.to_thread(self._claim, choice)).last is not None:
                 await asyncio.gather(*(self._reread(kept) for kept in claimed.pages))
-                busy, after = busy + claimed.busy, claimed.last
-                self._reached(after)
+                busy, choice = busy + claimed.busy, replace(choice, after=claimed.last)
+                self._reached(claimed.last)
         finally:
             await self._visits.aclose()
             await asyncio.to_thread(self._release)
@@ -149,11 +149,9 @@ class Reextractor:
         with self._store.read() as conn:
             return rereads.count(conn, choice)
 
-    def _claim(self, choice: pages.Choice, after: int) -> rereads.Claimed:
+    def _claim(self, choice: pages.Choice) -> rereads.Claimed:
         with self._store.begin() as conn:
-            return rereads.claim(
-                conn, choice, after=after, limit=_CLAIMED, owner=self._owner, lease=_LEASE, now=self._now()
-            )
+            return rereads.claim(conn, choice, limit=_CLAIMED, owner=self._owner, lease=_LEASE, now=self._now())
 
     def _settle(self, made: Sequence[model.Visit]) -> Sequence[model.HarvestReport]:
         return harvest.settled(self._store, made)

@@ -3,13 +3,12 @@
 import threading
 from datetime import timedelta
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text
 
 from aggregator import model
 from aggregator.store import db, matches, tables, visits
 from tests import make
-
-LEASE = timedelta(minutes=5)
+from tests.placed import LEASE, again, clusters
 
 
 def _fill(store: db.Store, *texts: str) -> tuple[model.Item, ...]:
@@ -29,18 +28,6 @@ def _settle(store: db.Store, item: model.Item, words: str, state: str = "ok") ->
         return visits.settle(conn, visit)
 
 
-def _again(store: db.Store, item_id: int) -> model.Item:
-    with store.begin() as conn:
-        conn.execute(update(tables.items).where(tables.items.c.id == item_id).values(next_visit_at=make.NOW))
-        (item,) = visits.claim_due(conn, now=make.NOW, limit=1, owner="me", lease=LEASE)
-    return item
-
-
-def _clusters(store: db.Store) -> list[int | None]:
-    with store.read() as conn:
-        return list(conn.execute(select(tables.items.c.cluster_id).order_by(tables.items.c.id)).scalars())
-
-
 def _shown(store: db.Store) -> list[str]:
     with store.read() as conn:
         return list(conn.execute(text("SELECT title FROM unique_items ORDER BY id")).scalars())
@@ -49,7 +36,7 @@ def _shown(store: db.Store) -> list[str]:
 def test_items_with_the_same_text_share_a_cluster_and_others_have_none(store: db.Store) -> None:
     _fill(store, "same", "other", "same", "same")
 
-    first, other, third, fourth = _clusters(store)
+    first, other, third, fourth = clusters(store)
     assert first is not None
     assert (third, fourth, other) == (first, first, None)
 
@@ -74,9 +61,9 @@ def test_the_pair_is_recorded_with_its_method(store: db.Store) -> None:
 def test_an_item_whose_text_changes_leaves_its_cluster_and_the_rest_stays(store: db.Store) -> None:
     _fill(store, "same", "same", "same")
 
-    _settle(store, _again(store, 1), "rewritten")
+    _settle(store, again(store, 1), "rewritten")
 
-    first, second, third = _clusters(store)
+    first, second, third = clusters(store)
     assert first is None
     assert second == third is not None
     assert _shown(store) == ["Title 1", "Title 2"]
@@ -85,9 +72,9 @@ def test_an_item_whose_text_changes_leaves_its_cluster_and_the_rest_stays(store:
 def test_a_cluster_of_one_is_dissolved(store: db.Store) -> None:
     _fill(store, "same", "same")
 
-    _settle(store, _again(store, 2), "rewritten")
+    _settle(store, again(store, 2), "rewritten")
 
-    assert _clusters(store) == [None, None]
+    assert clusters(store) == [None, None]
     with store.read() as conn:
         assert conn.execute(select(func.count()).select_from(tables.clusters)).scalar() == 0
         assert conn.execute(select(func.count()).select_from(tables.matches)).scalar() == 0
@@ -96,15 +83,15 @@ def test_a_cluster_of_one_is_dissolved(store: db.Store) -> None:
 def test_walls_with_the_same_text_are_no_duplicates(store: db.Store) -> None:
     claimed = _fill(store, "a", "b")
     for item in claimed:
-        _settle(store, _again(store, item.id), "Please accept our cookies", state="blocked")
+        _settle(store, again(store, item.id), "Please accept our cookies", state="blocked")
 
-    assert _clusters(store) == [None, None]
+    assert clusters(store) == [None, None]
 
 
 def test_items_without_words_match_nothing(store: db.Store) -> None:
     _fill(store, "", "")
 
-    assert _clusters(store) == [None, None]
+    assert clusters(store) == [None, None]
 
 
 def test_two_copies_harvested_at_the_same_moment_end_in_one_cluster(store: db.Store) -> None:
@@ -126,7 +113,7 @@ def test_two_copies_harvested_at_the_same_moment_end_in_one_cluster(store: db.St
         for thread in threads:
             thread.join()
 
-    found = _clusters(store)
+    found = clusters(store)
     assert [len(set(found[start : start + 4])) for start in range(0, 20, 4)] == [1] * 5
     assert None not in found
 
@@ -134,7 +121,7 @@ def test_two_copies_harvested_at_the_same_moment_end_in_one_cluster(store: db.St
 def test_choosing_does_not_depend_on_the_order_of_arrival(store: db.Store) -> None:
     claimed = _fill(store, "a", "b", "c")
     for item in reversed(claimed):
-        _settle(store, _again(store, item.id), "same")
+        _settle(store, again(store, item.id), "same")
 
     assert _shown(store) == ["Title 1"]
 
@@ -146,7 +133,7 @@ def test_leaving_twice_is_harmless(store: db.Store) -> None:
         matches.withdraw(conn, [2], make.NOW)
         matches.withdraw(conn, [2], make.NOW)
 
-    assert _clusters(store) == [None, None]
+    assert clusters(store) == [None, None]
 
 
 def test_an_item_may_leave_a_cluster_and_open_one_that_gets_its_number(store: db.Store) -> None:

@@ -1,6 +1,7 @@
 """Whether something may have been missed: what counts as shared, and what small feeds may do."""
 
 import random
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -123,7 +124,8 @@ def between(
     new = tuple(model.NewItem(url_key=str(n), entry=entry) for n, entry in entries.items() if n not in ids)
     seen = tuple(model.SeenItem(item=_known(n, shown=True), entry=entries[n]) for n in entries if n in ids)
     whole = model.ParsedFeed(version="rss20", entries=tuple(entries.values()))
-    known = familiar.Known((entries[n].position, _shown(n)) for n in entries if n in ids)
+    listed = [n for n in entries if n in ids]
+    known = familiar.Known(array("I", (entries[n].position for n in listed)), familiar.pack(map(_shown, listed)))
     part = model.ParsedFeed(version="rss20", entries=tuple(one.entry for one in new), known=known)
     told = []
     for feed, decision in (

@@ -236,8 +236,8 @@ def test_the_last_copy_is_the_one_that_is_read(store: db.Store, config_file: Pat
     _fill(store, _page("the first version"))
     with store.begin() as conn:
         later, first = _copy(_page("the second version"), "u"), _copy(_page("the first version"), "u")
-        pages.keep(conn, 1, dataclasses.replace(later, at=make.NOW + LEASE))
-        pages.keep(conn, 1, dataclasses.replace(first, at=make.NOW + 2 * LEASE))
+        pages.keep_all(conn, {1: dataclasses.replace(later, at=make.NOW + LEASE)})
+        pages.keep_all(conn, {1: dataclasses.replace(first, at=make.NOW + 2 * LEASE)})
 
     _run(config_file=config_file)
 

@@ -82,9 +82,8 @@ def test_each_record_is_compressed_by_itself(store: db.Store, config_file: Path,
 def test_every_copy_of_a_page_is_a_record_of_its_own(store: db.Store, config_file: Path, tmp_path: Path) -> None:
     _fill(store, FIRST)
     with store.begin() as conn:
-        pages.keep(
-            conn, 1, dataclasses.replace(_copy(SECOND, "u"), at=make.NOW + timedelta(days=1), url="https://b.example/")
-        )
+        later = dataclasses.replace(_copy(SECOND, "u"), at=make.NOW + timedelta(days=1), url="https://b.example/")
+        pages.keep_all(conn, {1: later})
 
     _run(str(tmp_path / "a.warc"), config_file=config_file)
 

@@ -38,24 +38,14 @@ class Known(Mapping[int, model.ShownEntry]):
 
     __slots__ = ("_packed", "_positions")
 
-    def __init__(self, entries: Iterable[tuple[int, model.ShownEntry]] = ()) -> None:
-        self._positions, packed = array("I"), bytearray()
-        for position, entry in entries:
-            self._positions.append(position)
-            packed += _ENTRY.pack(*entry.mark, entry.item_id, *entry.face)
-        self._packed = bytes(packed)
-
-    @classmethod
-    def of(cls, positions: "array[int]", packed: bytes) -> "Known":
+    def __init__(self, positions: "array[int]", packed: bytes) -> None:
         """The entries at these positions, as `pack` has packed them."""
-        known = cls()
-        known._positions, known._packed = positions, packed
-        return known
+        self._positions, self._packed = positions, packed
 
     @classmethod
     def all(cls, packed: bytes) -> "Known":
         """Every entry of a document, as `pack` has packed them."""
-        return cls.of(array("I", range(1, len(packed) // _ENTRY.size + 1)), packed)
+        return cls(array("I", range(1, len(packed) // _ENTRY.size + 1)), packed)
 
     def __getitem__(self, position: int) -> model.ShownEntry:
         at = bisect_left(self._positions, position)
@@ -140,7 +130,7 @@ def match(
         if row is not None:
             positions.append(position)
             known += key + row[_EXACT:]
-    return tuple(marks), Known.of(positions, bytes(known))
+    return tuple(marks), Known(positions, bytes(known))
 
 
 def _rows(packed: bytes) -> list[bytes]:

@@ -302,9 +302,7 @@ def decide(
     new: dict[str, model.NewItem] = {}
     seen: dict[int, model.SeenItem] = {}
     places, repeated = [], 0
-    kept: dict[int, int] = {}
-    for position, before in (shown or {}).items():
-        kept[before.item_id] = min(position, kept.get(before.item_id, position))
+    kept = _first_places(shown or {})
     matches = [_match(one, known) for one in entries]
     if known.moved:
         matches = _with_moved(entries, matches, known.moved, kept)
@@ -328,6 +326,14 @@ def decide(
         kept=frozenset(kept) - seen.keys(),
         places=tuple(places),
     )
+
+
+def _first_places(shown: Mapping[int, model.ShownEntry]) -> dict[int, int]:
+    """The items of these entries, each with its first position."""
+    kept: dict[int, int] = {}
+    for position, before in shown.items():
+        kept[before.item_id] = min(position, kept.get(before.item_id, position))
+    return kept
 
 
 def _new_key(source: model.Source, one: Keyed, known: Known) -> str:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from feedparser import api, mixin, util
 
+from aggregator import markup
+
 _XHTML = "application/xhtml+xml"
-# C1 controls in UTF-8: what feedparser's table of windows-1252 changes.
-_C1 = re.compile(b"\xc2[\x80-\x9f]")
 _QUERIED = re.compile("&([A-Za-z0-9_]+);")
 _DIVISIONS = ("xhtml:div", "div")
 _ROOTS = ("feed", "rss", "rdf:RDF")
@@ -217,4 +217,5 @@ def _mended(text: str) -> str:
         return text
     with suppress(UnicodeEncodeError, UnicodeDecodeError):
         text = text.encode("iso-8859-1").decode("utf-8")
-    return text.translate(mixin._cp1252) if _C1.search(text.encode("utf-8", "surrogatepass")) else text
+    # C1 controls are what feedparser's table of windows-1252 changes.
+    return text.translate(mixin._cp1252) if markup.C1.search(text.encode("utf-8", "surrogatepass")) else text

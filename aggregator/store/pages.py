@@ -79,11 +79,6 @@ _LAST = select(_pages.c.sha256).where(_MINE).order_by(_pages.c.at.desc(), _pages
 _KEEP = insert(_pages)
 
 
-def keep(conn: Connection, item_id: int, page: model.PageCopy) -> None:
-    """`keep_all` for one."""
-    keep_all(conn, {item_id: page})
-
-
 def keep_all(conn: Connection, fetched: Mapping[int, model.PageCopy]) -> None:
     """The same bytes once per item. Where a page has gone back to bytes that it had before, they are the last copy again."""
     if not fetched:

@@ -29,13 +29,11 @@ class Claimed:
 
 
 def claim(
-    conn: Connection, choice: pages.Choice, *, after: int, limit: int, owner: str, lease: timedelta, now: datetime
+    conn: Connection, choice: pages.Choice, *, limit: int, owner: str, lease: timedelta, now: datetime
 ) -> Claimed:
     """Take up to `limit` of these items for `owner`, by their ids."""
-    wanted = (
-        select(_items.c.id).where(_items.c.id > after, _KEPT, *pages.chosen(choice)).order_by(_items.c.id).limit(limit)
-    )
-    ids = list(conn.execute(wanted).scalars())
+    wanted = select(_items.c.id).where(_KEPT, *pages.chosen(choice))
+    ids = list(conn.execute(wanted.order_by(_items.c.id).limit(limit)).scalars())
     free = select(_items.c.id).where(_items.c.id.in_(ids), tables.unclaimed(_items, now))
     mine = list(conn.execute(free.with_for_update(skip_locked=True)).scalars()) if ids else []
     if mine:
